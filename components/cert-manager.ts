@@ -1,0 +1,62 @@
+import * as pulumi from "@pulumi/pulumi";
+import { type Chart, type ChartValues, chartRelease, disruptionBudget, requests, type Size, spread } from "./charts.ts";
+
+export interface CertManagerArgs {
+  readonly chart: Chart;
+  readonly size: Size;
+}
+
+/** cert-manager, its webhook answering. */
+export class CertManager extends pulumi.ComponentResource {
+  /** Where it runs, and where it keeps certificates and ACME account keys. */
+  readonly namespace = "cert-manager";
+
+  constructor(name: string, args: CertManagerArgs, opts: pulumi.ComponentResourceOptions) {
+    super("oke-platform:platform:CertManager", name, {}, opts);
+
+    chartRelease(
+      name,
+      {
+        chart: "cert-manager",
+        source: args.chart,
+        releaseName: "cert-manager",
+        namespace: this.namespace,
+        // Made by Helm, which never deletes it: the certificate and the ACME account key outlive a
+        // destroy, and the next `up` uses them instead of asking Let's Encrypt for a new one.
+        createNamespace: true,
+        values: { crds: { enabled: true }, ...sizes[args.size] },
+        overrides: args.chart.values,
+      },
+      { parent: this },
+    );
+
+    this.registerOutputs({ namespace: this.namespace });
+  }
+}
+
+/** Counts as its makers advise: https://cert-manager.io/docs/installation/best-practice/ */
+const sizes: Record<Size, ChartValues> = {
+  small: {
+    replicaCount: 1,
+    ...requests("50m", "96Mi"),
+    webhook: { replicaCount: 1, ...requests("20m", "64Mi") },
+    cainjector: { replicaCount: 1, ...requests("20m", "96Mi") },
+  },
+  production: {
+    replicaCount: 2,
+    ...requests("50m", "128Mi"),
+    ...disruptionBudget,
+    ...spread(podLabels("controller")),
+    webhook: { replicaCount: 3, ...requests("25m", "64Mi"), ...disruptionBudget, ...spread(podLabels("webhook")) },
+    cainjector: {
+      replicaCount: 2,
+      ...requests("25m", "128Mi"),
+      ...disruptionBudget,
+      ...spread(podLabels("cainjector")),
+    },
+  },
+};
+
+function podLabels(component: string) {
+  return { "app.kubernetes.io/instance": "cert-manager", "app.kubernetes.io/component": component };
+}

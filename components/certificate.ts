@@ -1,0 +1,65 @@
+import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
+import * as pulumi from "@pulumi/pulumi";
+import { awaited } from "./awaited.ts";
+
+export interface WildcardCertificateArgs {
+  /** cert-manager's namespace, where the certificate and its key are kept. */
+  readonly namespace: string;
+  /** DNS names: the wildcard and the name it stands on. */
+  readonly hosts: string[];
+  /** Name of the ClusterIssuer that signs. */
+  readonly issuerName: string;
+  /** Exact namespaces that Reflector copies the key to, or "all". */
+  readonly copyTo: readonly string[] | "all";
+}
+
+/**
+ * Seconds until an issuance has failed: twice what both names take with a slow DNS, and less than the
+ * hour after which cert-manager tries a failed one again.
+ */
+const READY_SECONDS = 1800;
+
+/** The wildcard certificate, issued; the copies that the gateway reads follow within a second. */
+export class WildcardCertificate extends pulumi.ComponentResource {
+  /** The Secret with certificate and key, in cert-manager's namespace and in each one it is copied to. */
+  readonly secretName = "cert-manager-tls-wildcard-cluster";
+
+  constructor(name: string, args: WildcardCertificateArgs, opts: pulumi.ComponentResourceOptions) {
+    super("oke-platform:platform:WildcardCertificate", name, {}, opts);
+
+    awaited<ICertificate>(
+      name,
+      {
+        apiVersion: "cert-manager.io/v1",
+        kind: "Certificate",
+        metadata: { name: "tls-wildcard-cluster", namespace: args.namespace },
+        spec: {
+          secretName: this.secretName,
+          // No common name: Let's Encrypt's newer profiles leave it out, and no client reads it.
+          dnsNames: args.hosts,
+          issuerRef: { kind: "ClusterIssuer", name: args.issuerName },
+          secretTemplate: { annotations: reflection(args.copyTo) },
+        },
+      },
+      READY_SECONDS,
+      { parent: this },
+    );
+
+    this.registerOutputs({ secretName: this.secretName });
+  }
+}
+
+/**
+ * Reflector's annotations: copy without being asked, to these namespaces alone. It reads an empty list as all.
+ * https://github.com/emberstack/kubernetes-reflector/blob/v10.0.17/README.md
+ */
+function reflection(copyTo: readonly string[] | "all"): Record<string, string> {
+  const namespaces = copyTo === "all" ? "" : copyTo.join(",");
+  const prefix = "reflector.v1.k8s.emberstack.com/reflection";
+  return {
+    [`${prefix}-allowed`]: "true",
+    [`${prefix}-allowed-namespaces`]: namespaces,
+    [`${prefix}-auto-enabled`]: "true",
+    [`${prefix}-auto-namespaces`]: namespaces,
+  };
+}

@@ -1,0 +1,28 @@
+import { Provider } from "@pulumi/kubernetes/provider.js";
+import { getClusterKubeConfigOutput } from "@pulumi/oci/containerengine/getClusterKubeConfig.js";
+import * as pulumi from "@pulumi/pulumi";
+
+/** The cluster to deploy to: an OKE cluster by its OCID, or any other by the context of a kubeconfig. */
+export type Cluster =
+  | { readonly id: string; readonly endpoint?: string }
+  | { readonly context: string; readonly kubeconfig?: string };
+
+/**
+ * The Kubernetes provider that every resource in the cluster uses.
+ *
+ * For OKE the kubeconfig is asked of OCI at each run. It holds no credential: its exec plugin calls the
+ * `oci` CLI for a token of a few minutes, which must be on PATH wherever the program runs.
+ */
+export function clusterProvider(name: string, cluster: Cluster): Provider {
+  if ("context" in cluster) return new Provider(name, { context: cluster.context, kubeconfig: cluster.kubeconfig });
+  const kubeconfig = getClusterKubeConfigOutput({
+    clusterId: cluster.id,
+    endpoint: cluster.endpoint,
+    tokenVersion: "2.0.0",
+  }).content;
+  return new Provider(name, {
+    kubeconfig: pulumi.secret(kubeconfig),
+    // A kubeconfig that OCI writes otherwise than before must not replace everything in the cluster.
+    clusterIdentifier: cluster.id,
+  });
+}

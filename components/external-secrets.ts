@@ -1,0 +1,55 @@
+import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
+import * as pulumi from "@pulumi/pulumi";
+import { type Chart, type ChartValues, chartRelease, disruptionBudget, requests, type Size, spread } from "./charts.ts";
+
+export interface ExternalSecretsArgs {
+  readonly chart: Chart;
+  readonly size: Size;
+  /** Namespace to make and to install into. */
+  readonly namespace: string;
+  /** Name of the controller's service account, the one that Vault's role is bound to. */
+  readonly serviceAccount: string;
+}
+
+/** External Secrets, its webhook answering. */
+export class ExternalSecrets extends pulumi.ComponentResource {
+  constructor(name: string, args: ExternalSecretsArgs, opts: pulumi.ComponentResourceOptions) {
+    super("oke-platform:platform:ExternalSecrets", name, {}, opts);
+
+    const namespace = new Namespace(`${name}-namespace`, { metadata: { name: args.namespace } }, { parent: this });
+    chartRelease(
+      name,
+      {
+        chart: "external-secrets",
+        source: args.chart,
+        releaseName: "external-secrets",
+        namespace: namespace.metadata.name,
+        values: { installCRDs: true, serviceAccount: { name: args.serviceAccount }, ...sizes[args.size] },
+        overrides: args.chart.values,
+      },
+      { parent: this },
+    );
+
+    this.registerOutputs();
+  }
+}
+
+const sizes: Record<Size, ChartValues> = {
+  small: {
+    replicaCount: 1,
+    ...requests("25m", "96Mi"),
+    webhook: { replicaCount: 1, ...requests("10m", "48Mi") },
+    certController: { replicaCount: 1, ...requests("10m", "96Mi") },
+  },
+  production: {
+    // The chart fills in each Deployment's own labels.
+    global: spread(),
+    replicaCount: 2,
+    // Two controllers without it would both write every Secret.
+    leaderElect: true,
+    ...requests("50m", "128Mi"),
+    ...disruptionBudget,
+    webhook: { replicaCount: 2, ...requests("25m", "64Mi"), ...disruptionBudget },
+    certController: { replicaCount: 2, ...requests("25m", "128Mi"), ...disruptionBudget },
+  },
+};

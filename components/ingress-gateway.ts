@@ -1,0 +1,72 @@
+import { Service } from "@pulumi/kubernetes/core/v1/service.js";
+import * as pulumi from "@pulumi/pulumi";
+import { type ChartSource, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
+
+export interface IngressGatewayArgs {
+  /** Source and version of all of Istio's charts; values for `gateway`. */
+  readonly chart: ChartSource & { readonly values?: { readonly gateway?: ChartValues } };
+  readonly size: Size;
+  /** Namespace of Istio's control plane. */
+  readonly namespace: string;
+  /** How the Service is reached: type, address and annotations, as values of the chart. */
+  readonly service: ChartValues & { readonly type: string };
+}
+
+/** Istio's ingress gateway: the Envoy behind the load balancer, and the Service that is it. */
+export class IngressGateway extends pulumi.ComponentResource {
+  /** The pods' label, by which a Gateway finds them. */
+  readonly selector = { istio: "ingressgateway" } as const;
+  /** The Service's external address, once there is one; undefined for a Service that gets none. */
+  readonly address: pulumi.Output<string> | undefined;
+
+  constructor(name: string, args: IngressGatewayArgs, opts: pulumi.ComponentResourceOptions) {
+    super("oke-platform:platform:IngressGateway", name, {}, opts);
+
+    const releaseName = "istio-ingressgateway";
+    const release = chartRelease(
+      name,
+      {
+        chart: "gateway",
+        source: args.chart,
+        releaseName,
+        namespace: args.namespace,
+        values: {
+          labels: this.selector,
+          service: { ...args.service, ports: PORTS },
+          ...sizes[args.size],
+        },
+        overrides: args.chart.values?.gateway,
+      },
+      { parent: this },
+    );
+    if (args.service.type === "LoadBalancer") {
+      // Through the release's status, so that a preview of a first `up` does not look for it.
+      const id = pulumi.interpolate`${release.status.namespace}/${releaseName}`;
+      const service = Service.get(`${name}-service`, id, { parent: this });
+      // A release that is done has an address: Helm waits for it.
+      this.address = service.status.loadBalancer.ingress.apply((ingress) => ingress[0]?.ip ?? "");
+    }
+
+    this.registerOutputs({ address: this.address });
+  }
+}
+
+/** Envoy listens above 1024, so that it needs no right to open privileged ports. */
+const PORTS = [
+  { name: "http2", port: 80, targetPort: 8080, protocol: "TCP" },
+  { name: "https", port: 443, targetPort: 8443, protocol: "TCP" },
+];
+
+const sizes: Record<Size, ChartValues> = {
+  small: {
+    autoscaling: { enabled: false },
+    replicaCount: 1,
+    ...requests("100m", "128Mi"),
+  },
+  production: {
+    autoscaling: { enabled: true, minReplicas: 2, maxReplicas: 5, targetCPUUtilizationPercentage: 80 },
+    podDisruptionBudget: { minAvailable: 1 },
+    ...requests("200m", "256Mi"),
+    ...spread({ app: "istio-ingressgateway", istio: "ingressgateway" }),
+  },
+};

@@ -1,0 +1,69 @@
+import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
+import * as pulumi from "@pulumi/pulumi";
+import { type ChartSource, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
+
+export interface IstioArgs {
+  /** Source and version of all of Istio's charts; values for `base` and `istiod`. */
+  readonly chart: ChartSource & { readonly values?: { readonly base?: ChartValues; readonly istiod?: ChartValues } };
+  readonly size: Size;
+}
+
+/** Istio's control plane: its CRDs, and istiod that answers for them. */
+export class Istio extends pulumi.ComponentResource {
+  /** Where the control plane and the ingress gateway run. */
+  readonly namespace = "istio-system";
+
+  constructor(name: string, args: IstioArgs, opts: pulumi.ComponentResourceOptions) {
+    super("oke-platform:platform:Istio", name, {}, opts);
+
+    const namespace = new Namespace(`${name}-namespace`, { metadata: { name: this.namespace } }, { parent: this });
+    const base = chartRelease(
+      `${name}-base`,
+      {
+        chart: "base",
+        source: args.chart,
+        releaseName: "istio-base",
+        namespace: namespace.metadata.name,
+        values: {},
+        overrides: args.chart.values?.base,
+      },
+      { parent: this },
+    );
+    chartRelease(
+      `${name}-istiod`,
+      {
+        chart: "istiod",
+        source: args.chart,
+        releaseName: "istiod",
+        namespace: namespace.metadata.name,
+        values: sizes[args.size],
+        overrides: args.chart.values?.istiod,
+      },
+      {
+        parent: this,
+        // istiod does not get ready without the CRDs and the service account that base installs.
+        dependsOn: [base],
+      },
+    );
+
+    this.registerOutputs({ namespace: this.namespace });
+  }
+}
+
+const sizes: Record<Size, ChartValues> = {
+  small: {
+    autoscaleEnabled: false,
+    replicaCount: 1,
+    // The chart's budget keeps one of one, and so blocks every drain of its node.
+    global: { defaultPodDisruptionBudget: { enabled: false } },
+    ...requests("100m", "256Mi"),
+  },
+  production: {
+    autoscaleEnabled: true,
+    autoscaleMin: 2,
+    autoscaleMax: 5,
+    global: { defaultPodDisruptionBudget: { enabled: true } },
+    ...requests("500m", "1Gi"),
+    ...spread({ app: "istiod", istio: "pilot" }),
+  },
+};

@@ -1,0 +1,27 @@
+import * as pulumi from "@pulumi/pulumi";
+import { type Chart, chartRelease, requests } from "./charts.ts";
+
+export interface ReflectorArgs {
+  readonly chart: Chart;
+}
+
+/** Reflector, which copies the certificate's Secret to where the gateway reads it. */
+export class Reflector extends pulumi.ComponentResource {
+  constructor(name: string, args: ReflectorArgs, opts: pulumi.ComponentResourceOptions) {
+    super("oke-platform:platform:Reflector", name, {}, opts);
+    chartRelease(
+      name,
+      {
+        chart: "reflector",
+        source: args.chart,
+        releaseName: "reflector",
+        namespace: "kube-system",
+        // One in every size: it elects no leader, and two would both write each copy.
+        values: { replicaCount: 1, ...requests("25m", "128Mi") },
+        overrides: args.chart.values,
+      },
+      { parent: this },
+    );
+    this.registerOutputs();
+  }
+}

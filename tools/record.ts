@@ -1,0 +1,161 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { StackConfig } from "../sandbox/stack.ts";
+
+/** A resource as the program registered it. */
+export interface Registration {
+  readonly urn: string;
+  readonly type: string;
+  readonly name: string;
+  /** URN of the parent; undefined for the stack itself. */
+  readonly parent: string | undefined;
+  /** Whether a provider makes it; false for components. */
+  readonly custom: boolean;
+  /** URNs that `dependsOn` names: the component where a component was given. */
+  readonly dependsOn: string[];
+  /** URNs of the resources whose outputs flow into the inputs. */
+  readonly dataDependsOn: string[];
+  /** As they go to the engine: secrets and unknown values still wrapped. */
+  readonly inputs: Record<string, unknown>;
+  readonly options: {
+    readonly retainOnDelete: boolean;
+    readonly ignoreChanges: string[];
+    /** Seconds for a create; undefined for the provider's own default. */
+    readonly createSeconds: number | undefined;
+    /** URN and id of the provider, `urn::id`; empty for the package's default provider. */
+    readonly provider: string;
+  };
+}
+
+/** Each value that only the cloud can say is unknown, as in a preview of an empty world. */
+export const nothingKnown: pulumi.runtime.Mocks = {
+  newResource: async ({ inputs }) => ({ id: undefined, state: inputs }),
+  async call({ token }) {
+    const answer = unknownAnswers[token];
+    if (answer === undefined) throw new Error(`unexpected call of ${token}; the plan knows no answer to it`);
+    return answer;
+  },
+};
+
+const unknown = pulumi.runtime.unknownValue;
+const unknownAnswers: Record<string, Record<string, unknown>> = {
+  "cloudflare:index/getZone:getZone": { zoneId: unknown },
+  "cloudflare:index/getApiTokenPermissionGroupsList:getApiTokenPermissionGroupsList": { results: unknown },
+  "oci:ContainerEngine/getClusterKubeConfig:getClusterKubeConfig": { content: unknown },
+  "oci:Core/getPublicIp:getPublicIp": { ipAddress: unknown },
+};
+
+/**
+ * Runs a program without engine, cloud or credentials, and returns what it registered, in the order of registration.
+ *
+ * All that is read of the SDK's internals is in this file: the mock monitor's requests, which are the engine's own
+ * (https://github.com/pulumi/pulumi/blob/v3.259.0/proto/pulumi/resource.proto), and what a stack transformation sees.
+ *
+ * @param program imports the program afresh; its result becomes the stack's outputs
+ * @param cloud what answers for the providers; with {@link nothingKnown} the run is a preview
+ * @throws what the program throws
+ */
+export async function record(
+  program: () => Promise<object>,
+  stack: string,
+  config: StackConfig,
+  cloud: pulumi.runtime.Mocks = nothingKnown,
+): Promise<Registration[]> {
+  await pulumi.runtime.setMocks(cloud, "oke-platform", stack, cloud === nothingKnown);
+  pulumi.runtime.setAllConfig(config.values, config.secrets);
+  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  monitor.newUrn = (parent, type, name) => {
+    const chain = parent.split("::")[2] ?? "";
+    const qualified = parent === "" || chain === STACK ? type : `${chain}$${type}`;
+    return `urn:pulumi:${stack}::oke-platform::${qualified}::${name}`;
+  };
+
+  const seen: Omit<Registration, "dependsOn">[] = [];
+  const declared = new Map<pulumi.Resource, pulumi.ResourceOptions["dependsOn"]>();
+  for (const method of ["registerResource", "readResource"] as const) {
+    const original = monitor[method].bind(monitor);
+    monitor[method] = (request, done) =>
+      original(request, (error, response) => {
+        if (response !== undefined) seen.push(read(request, response.getUrn()));
+        done(error, response);
+      });
+  }
+
+  let failure: unknown;
+  await pulumi.runtime.runInPulumiStack(async () => {
+    void pulumi.runtime.registerStackTransformation(({ resource, opts }) => {
+      declared.set(resource, opts.dependsOn);
+      return undefined;
+    });
+    try {
+      return await program();
+    } catch (error) {
+      // Thrown on from here, the SDK would also report it as an unhandled rejection.
+      failure = error;
+      return {};
+    }
+  });
+  // Resolves when every registration has been answered.
+  await pulumi.runtime.disconnect();
+  if (failure !== undefined) throw failure;
+
+  const edges = new Map<string, string[]>();
+  for (const [resource, dependsOn] of declared) {
+    const targets = [(await output(dependsOn)) ?? []].flat() as pulumi.Resource[];
+    edges.set(await output(resource.urn), await Promise.all(targets.map((target) => output(target.urn))));
+  }
+  return seen.map((registration) => ({ ...registration, dependsOn: (edges.get(registration.urn) ?? []).sort() }));
+}
+
+const STACK = "pulumi:pulumi:Stack";
+
+/** The value of an output that is known. */
+const output = <T>(value: pulumi.Input<T> | undefined): Promise<T> =>
+  new Promise((resolve) => {
+    pulumi.output(value).apply((known) => resolve(known as T));
+  });
+
+function read(request: Request, urn: string): Omit<Registration, "dependsOn"> {
+  const inputs = (request.getObject?.() ?? request.getProperties?.())?.toJavaScript() ?? {};
+  const timeout = request.getCustomtimeouts?.()?.getCreate() ?? "";
+  const flows = [...(request.getPropertydependenciesMap?.().entries() ?? [])].flatMap(([, urns]) => urns.getUrnsList());
+  return {
+    urn,
+    type: request.getType(),
+    name: request.getName(),
+    parent: request.getParent() || undefined,
+    // A resource that is read is a provider's.
+    custom: request.getCustom?.() ?? true,
+    dataDependsOn: [...new Set(request.getObject ? flows : request.getDependenciesList())].sort(),
+    inputs,
+    options: {
+      retainOnDelete: request.getRetainondelete?.() ?? false,
+      ignoreChanges: request.getIgnorechangesList?.() ?? [],
+      createSeconds: timeout === "" ? undefined : Number.parseInt(timeout, 10),
+      provider: request.getProvider(),
+    },
+  };
+}
+
+type Done = (error: Error | null, response: { getUrn(): string } | undefined) => void;
+
+interface Monitor {
+  newUrn(parent: string, type: string, name: string): string;
+  registerResource(request: Request, done: Done): unknown;
+  readResource(request: Request, done: Done): unknown;
+}
+
+/** RegisterResourceRequest, or ReadResourceRequest where a method is optional. */
+interface Request {
+  getType(): string;
+  getName(): string;
+  getParent(): string;
+  getProvider(): string;
+  getDependenciesList(): string[];
+  getCustom?(): boolean;
+  getObject?(): { toJavaScript(): Record<string, unknown> } | undefined;
+  getProperties?(): { toJavaScript(): Record<string, unknown> } | undefined;
+  getPropertydependenciesMap?(): { entries(): Iterable<[string, { getUrnsList(): string[] }]> };
+  getRetainondelete?(): boolean;
+  getIgnorechangesList?(): string[];
+  getCustomtimeouts?(): { getCreate(): string } | undefined;
+}
