@@ -1,0 +1,100 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { collectSteps, openSandbox, type Step } from "./sandbox.ts";
+import { projectDirectory } from "./stack.ts";
+import { problemsOf, type World } from "./world.ts";
+
+const usage = `npm run sandbox -- <up|preview|destroy> [--stack prod] [--scale 0.05]
+
+  --stack  whose configuration to use, Pulumi.<stack>.yaml
+  --scale  real seconds for each second of the simulated clouds`;
+
+const lastName = (urn: string) => urn.split("::").slice(3).join("::");
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { stack: { type: "string", default: "prod" }, scale: { type: "string", default: "0.05" } },
+  });
+  const [command = ""] = positionals;
+  const scale = Number(values.scale);
+  if (positionals.length !== 1 || !["up", "preview", "destroy"].includes(command) || !(scale > 0 && scale <= 1)) {
+    throw new Error(`got "${process.argv.slice(2).join(" ")}"; allowed:\n${usage}`);
+  }
+
+  console.log(
+    `The ${values.stack} program on the real Pulumi engine, against simulated clouds (1 s there is ${scale} s here)`,
+  );
+  const sandbox = await openSandbox({
+    directory: join(projectDirectory, ".sandbox", values.stack),
+    stack: values.stack,
+    scale,
+  });
+  const steps = new Map<string, Step>();
+  const took = ({ startedAt, endedAt = startedAt }: Step) => `${((endedAt - startedAt) / 1000 / scale).toFixed(0)} s`;
+  const collect = collectSteps(steps, (step) => {
+    if (changes(step)) console.log(`  ${step.op} ${lastName(step.urn)} (${took(step)})`);
+  });
+  const onEvent = (event: EngineEvent) => {
+    collect(event);
+    const { severity = "", message = "" } = event.diagnosticEvent ?? {};
+    if (["warning", "error"].includes(severity))
+      console.error(`${severity}: ${message.replace(/<\{%[^%]*%\}>/g, "").trim()}`);
+  };
+  if (command === "preview") {
+    const { changeSummary } = await sandbox.stack.preview({ onEvent });
+    console.log(`Would change: ${summary(changeSummary)}`);
+    return;
+  }
+  if (command === "destroy") {
+    const { summary: result } = await sandbox.stack.destroy({ onEvent });
+    console.log(`Done: ${summary(result.resourceChanges)}`);
+    const left = Object.keys((await sandbox.cloud.look()).items).filter((key) => /^(Secret|PublicIp)/.test(key));
+    console.log(`Left, as documented:\n${left.map((key) => `  ${key}`).join("\n")}`);
+    return;
+  }
+  const { summary: result, outputs } = await sandbox.stack.up({ onEvent });
+  print(steps, took);
+  console.log(`Done: ${summary(result.resourceChanges)}`);
+  // The last copy of a new certificate comes a second after the Gateway.
+  const { result: problems } = await sandbox.cloud.visit((world) => {
+    world.advance(world.now + world.latencies.reflection);
+    return problemsOfAll(world, outputs.urls?.value ?? []);
+  });
+  for (const url of (outputs.urls?.value ?? []) as string[])
+    console.log(`Served: ${url} at ${outputs.loadBalancerAddress?.value ?? "the gateway"}`);
+  if (problems.length > 0) throw new Error(`not served:\n${problems.join("\n")}`);
+}
+
+function problemsOfAll(world: World, urls: string[]): string[] {
+  return [...world.state.violations, ...urls.flatMap((url) => problemsOf(world, new URL(url).hostname))];
+}
+
+const summary = (changes: object | undefined) =>
+  Object.entries(changes ?? {})
+    .map(([op, count]) => `${count} ${op}`)
+    .join(", ");
+
+/** Whether a step does something to a resource of a provider. */
+const changes = ({ op, type }: Step) => !["same", "read"].includes(op) && !/^(pulumi|oke-platform):/.test(type);
+
+/** What is up, as a tree. */
+function print(steps: Map<string, Step>, took: (step: Step) => string): void {
+  const below = (parent: string, indent: string) => {
+    for (const step of steps.values()) {
+      if (step.parent !== parent || step.type.startsWith("pulumi:providers:")) continue;
+      const kind = step.type.split(":").at(-1);
+      console.log(`${indent}${lastName(step.urn)} (${kind})${changes(step) ? ` ${step.op}, ${took(step)}` : ""}`);
+      below(step.urn, `${indent}  `);
+    }
+  };
+  below("", "");
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

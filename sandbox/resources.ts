@@ -1,0 +1,225 @@
+import { type Item, type Request, sha256 } from "./world.ts";
+
+// How Pulumi's resource types are asked of the world, and what they say of its answer. Shared by the provider that
+// the real engine calls and by the replay of recorded programs.
+
+/** Inputs or outputs of a resource, without secret markers. */
+export type Properties = Record<string, unknown>;
+
+export interface ResourceModel {
+  /**
+   * What the world is asked for.
+   *
+   * @param name the resource's own name, for what has none in its inputs
+   * @param secret the value of a secret that the cloud makes
+   */
+  request(inputs: Properties, name: string, secret: string): Request;
+  /** What the provider adds to the inputs. */
+  outputs?(inputs: Properties, item: Item, secret: string): Properties;
+  /** Outputs that only the cloud knows. */
+  readonly computed?: readonly string[];
+  /** Outputs that are secrets. */
+  readonly secrets?: readonly string[];
+  /** Inputs of which another value asks for another object. @default none */
+  readonly immutable?: readonly string[];
+  /** What a refresh finds in the world in the place of the inputs. */
+  refreshed?(item: Item): Properties;
+}
+
+/** A map of an input. */
+const at = (inputs: Properties, key: string) => (inputs[key] ?? {}) as Properties;
+const text = (value: unknown) => (value === undefined ? undefined : String(value));
+
+const customResource: ResourceModel = {
+  request(inputs) {
+    const { name, namespace, annotations } = at(inputs, "metadata");
+    return {
+      kind: String(inputs.kind),
+      namespace: text(namespace),
+      name: String(name),
+      spec: { ...at(inputs, "spec"), ...(inputs.kind === "ExternalSecret" && { annotations }) },
+    };
+  },
+  immutable: ["apiVersion", "kind", "metadata.name", "metadata.namespace"],
+  refreshed: ({ kind, spec: { annotations, ...spec } }) => ({
+    spec: kind === "ExternalSecret" ? spec : { ...spec, ...(annotations !== undefined && { annotations }) },
+  }),
+};
+
+const models: Record<string, ResourceModel> = {
+  "kubernetes:core/v1:Namespace": {
+    request: (inputs) => ({ kind: "Namespace", name: String(at(inputs, "metadata").name), spec: {} }),
+    immutable: ["metadata.name"],
+  },
+  "kubernetes:helm.sh/v3:Release": {
+    request: (inputs) => ({
+      kind: "Release",
+      namespace: text(inputs.namespace),
+      name: String(inputs.name),
+      spec: {
+        // The last part of a repository's name, a registry's path or an archive's file name.
+        chart: String(inputs.chart)
+          .replace(/^.*\//, "")
+          .replace(/-v?\d+\.\d+\.\d+.*\.tgz$/, ""),
+        version: inputs.version,
+        createNamespace: inputs.createNamespace,
+        values: inputs.values ?? {},
+        timeout: inputs.timeout,
+      },
+    }),
+    outputs: (inputs) => ({
+      status: { name: inputs.name, namespace: inputs.namespace, status: "deployed", version: inputs.version },
+    }),
+    computed: ["status"],
+    immutable: ["name", "namespace"],
+  },
+  "oci:Core/publicIp:PublicIp": {
+    request: (inputs, name) => ({ kind: "PublicIp", name: String(inputs.displayName ?? name), spec: inputs }),
+    outputs: (_inputs, item) => ({ ipAddress: item.status.ipAddress, state: "AVAILABLE" }),
+    computed: ["ipAddress", "state"],
+    immutable: ["compartmentId", "lifetime"],
+  },
+  "oci:Core/networkSecurityGroup:NetworkSecurityGroup": {
+    request: (inputs, name) => ({
+      kind: "NetworkSecurityGroup",
+      name: String(inputs.displayName ?? name),
+      spec: inputs,
+    }),
+    immutable: ["vcnId"],
+  },
+  "oci:Core/networkSecurityGroupSecurityRule:NetworkSecurityGroupSecurityRule": {
+    request(inputs, name) {
+      const { min, max } = at(at(inputs, "tcpOptions"), "destinationPortRange");
+      const peer = inputs.direction === "INGRESS" ? inputs.source : inputs.destination;
+      return {
+        kind: "NetworkSecurityGroupRule",
+        name: `${inputs.networkSecurityGroupId} ${name}`,
+        spec: { nsg: inputs.networkSecurityGroupId, direction: inputs.direction, peer, min, max },
+      };
+    },
+    immutable: ["networkSecurityGroupId", "direction", "protocol", "source", "destination", "tcpOptions"],
+  },
+  "cloudflare:index/dnsRecord:DnsRecord": {
+    request: (inputs, name) => ({ kind: "DnsRecord", name: `${inputs.zoneId} ${inputs.name} ${name}`, spec: inputs }),
+    immutable: ["zoneId", "name", "type"],
+    refreshed: (item) => item.spec,
+  },
+  "cloudflare:index/apiToken:ApiToken": {
+    request(inputs, name, secret) {
+      const policies = (inputs.policies ?? []) as { permissionGroups: { id: string }[]; resources: string }[];
+      return {
+        kind: "ApiToken",
+        name: String(inputs.name ?? name),
+        spec: {
+          valueHash: sha256(secret),
+          zones: policies
+            .flatMap(({ resources }) => Object.keys(JSON.parse(resources)))
+            .map((resource) => resource.split(".").at(-1)),
+          permissions: policies.flatMap(({ permissionGroups: groups }) => groups.map(({ id }) => permissionName(id))),
+        },
+      };
+    },
+    outputs: (_inputs, _item, secret) => ({ value: secret, status: "active" }),
+    computed: ["value"],
+    secrets: ["value"],
+  },
+  "vault:kv/secretV2:SecretV2": {
+    request(inputs) {
+      const data = JSON.parse(String(inputs.dataJson)) as Record<string, string>;
+      return {
+        kind: "KvSecret",
+        name: `${inputs.mount}/${inputs.name}`,
+        spec: {
+          mount: inputs.mount,
+          // Only the digests: the world's file is no place for a secret.
+          data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, sha256(value)])),
+        },
+      };
+    },
+    outputs: (inputs, item) => ({
+      path: `${inputs.mount}/data/${inputs.name}`,
+      metadata: { version: String(item.generation) },
+    }),
+    computed: ["metadata"],
+    immutable: ["mount", "name"],
+  },
+  "kubernetes:core/v1:Service": {
+    request: () => {
+      throw new Error("Services are made by the gateway's release; this type is only read");
+    },
+  },
+};
+
+/** @throws for a type that the sandbox has no model of */
+export function modelOf(type: string): ResourceModel {
+  const model = models[type] ?? (/^kubernetes:[^:]*\.[^:]*\/[^:]+:/.test(type) ? customResource : undefined);
+  if (model === undefined) throw new Error(`the sandbox has no model of ${type}; add one to sandbox/resources.ts`);
+  return model;
+}
+
+/** Seconds until the provider gives up waiting for what it made; undefined where it does not wait. */
+export function deadlineOf(type: string, inputs: Properties, timeoutSeconds: number | undefined): number | undefined {
+  return type === "kubernetes:helm.sh/v3:Release" ? Number(inputs.timeout ?? 300) : (timeoutSeconds ?? 600);
+}
+
+const permissions = { "DNS Write": "perm-dns-write", "Zone Read": "perm-zone-read", "DNS Read": "perm-dns-read" };
+const permissionName = (id: string) => Object.entries(permissions).find(([, known]) => known === id)?.[0] ?? id;
+
+/**
+ * Answers an invoke from what is there.
+ *
+ * @throws as the provider does, when there is no such thing
+ */
+export function invoke(items: (kind: string) => Item[], token: string, args: Properties): Properties {
+  const find = (kind: string, fits: (item: Item) => boolean, refusal: string) => {
+    const found = items(kind).find(fits);
+    if (found === undefined) throw new Error(refusal);
+    return found;
+  };
+  switch (token) {
+    case "cloudflare:index/getZone:getZone": {
+      const { name } = at(args, "filter");
+      const zone = find(
+        "Zone",
+        (item) => item.name === name,
+        `failed to find exactly one result: no zone named ${name}`,
+      );
+      return { id: zone.id, zoneId: zone.id, name };
+    }
+    case "cloudflare:index/getApiTokenPermissionGroupsList:getApiTokenPermissionGroupsList":
+      return {
+        results: Object.entries(permissions).map(([name, id]) => ({
+          id,
+          name,
+          scopes: ["com.cloudflare.api.account.zone"],
+        })),
+      };
+    case "oci:ContainerEngine/getClusterKubeConfig:getClusterKubeConfig": {
+      find("Cluster", (item) => item.id === args.clusterId, `404-NotAuthorizedOrNotFound, cluster ${args.clusterId}`);
+      return { content: `apiVersion: v1\nkind: Config\ncurrent-context: sandbox # ${args.clusterId}\n` };
+    }
+    case "oci:Core/getPublicIp:getPublicIp": {
+      const ip = find("PublicIp", (item) => item.id === args.id, `404-NotAuthorizedOrNotFound, public IP ${args.id}`);
+      return { id: ip.id, ipAddress: ip.status.ipAddress };
+    }
+    default:
+      throw new Error(`the sandbox has no answer to ${token}; add one to sandbox/resources.ts`);
+  }
+}
+
+/** The same object, whatever order its keys are in. */
+export function same(a: unknown, b: unknown): boolean {
+  return canonical(a) === canonical(b);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === "object" && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([x], [y]) => (x < y ? -1 : 1)))
+      : item,
+  );
+}
+
+/** The value at a path such as "metadata.name". */
+export const valueAt = (properties: Properties, path: string) =>
+  path.split(".").reduce<unknown>((value, key) => (value as Properties | undefined)?.[key], properties);
