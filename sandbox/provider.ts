@@ -10,7 +10,7 @@ import any from "google-protobuf/google/protobuf/any_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import { Cloud } from "./cloud.ts";
-import { deadlineOf, invoke, modelOf, type Properties, same, valueAt } from "./resources.ts";
+import { deadlineOf, invoke, modelOf, outputsOf, type Properties, plain, same, valueAt } from "./resources.ts";
 import { type Item, keyOf, type World } from "./world.ts";
 
 // The provider plugin of the sandbox. The engine starts it once for each of the four packages, in the place of the
@@ -20,20 +20,6 @@ const worldFile = process.env.OKE_SANDBOX_WORLD;
 if (worldFile === undefined) throw new Error("OKE_SANDBOX_WORLD is not set; the sandbox sets it to its world's file");
 const cloud = new Cloud(worldFile);
 
-/** Marks of secrets in the protocol: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/rpc.ts */
-const SIGNATURE = "4dabf18193072939515e22adb298388d";
-const SECRET = "1b47061264138c4ac30d75fd1eb44270";
-
-const secret = (value: unknown) => ({ [SIGNATURE]: SECRET, value });
-
-/** Without the marks of secrets. */
-function plain<T>(value: T): T {
-  if (Array.isArray(value)) return value.map(plain) as T;
-  if (typeof value !== "object" || value === null) return value;
-  if ((value as Properties)[SIGNATURE] === SECRET) return plain((value as Properties).value) as T;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)])) as T;
-}
-
 const properties = (message: struct.Struct | undefined) => (message?.toJavaScript() ?? {}) as Properties;
 const message = (values: Properties) => struct.Struct.fromJavaScript(values as Record<string, struct.JavaScriptValue>);
 const typeOf = (urn: string) => urn.split("::")[2]?.split("$").at(-1) ?? "";
@@ -41,15 +27,6 @@ const nameOf = (urn: string) => urn.split("::").slice(3).join("::");
 
 /** Pulumi's mark of a value that is not known in a preview. */
 const UNKNOWN = pulumi.runtime.unknownValue;
-
-/** What a resource has beside its inputs. */
-function outputsOf(type: string, inputs: Properties, item: Item, made: string): Properties {
-  const model = modelOf(type);
-  const added = model.outputs?.(plain(inputs), item, made) ?? {};
-  return Object.fromEntries(
-    Object.entries(added).map(([key, value]) => [key, model.secrets?.includes(key) ? secret(value) : value]),
-  );
-}
 
 /** An object that is there but did not get ready; the engine keeps it in its state and tries again with an update. */
 class NotReady extends Error {

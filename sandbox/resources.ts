@@ -26,6 +26,32 @@ export interface ResourceModel {
   refreshed?(item: Item): Properties;
 }
 
+/** Marks of secrets in the engine's protocol: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/rpc.ts */
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
+const SECRET = "1b47061264138c4ac30d75fd1eb44270";
+
+export const isSecret = (value: unknown): value is { value: unknown } =>
+  typeof value === "object" && value !== null && (value as Properties)[SIGNATURE] === SECRET;
+
+/** Without the marks of secrets. */
+export function plain<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(plain) as T;
+  if (typeof value !== "object" || value === null) return value;
+  if (isSecret(value)) return plain(value.value) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)])) as T;
+}
+
+/** What a resource has beside its inputs. */
+export function outputsOf(type: string, inputs: Properties, item: Item, made: string): Properties {
+  const { outputs, secrets = [] } = modelOf(type);
+  const added = outputs?.(plain(inputs), item, made) ?? {};
+  const marked = ([key, value]: [string, unknown]) => [
+    key,
+    secrets.includes(key) ? { [SIGNATURE]: SECRET, value } : value,
+  ];
+  return Object.fromEntries(Object.entries(added).map(marked));
+}
+
 /** A map of an input. */
 const at = (inputs: Properties, key: string) => (inputs[key] ?? {}) as Properties;
 const text = (value: unknown) => (value === undefined ? undefined : String(value));

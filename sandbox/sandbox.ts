@@ -40,6 +40,7 @@ export interface Sandbox {
 /** The packages whose providers the sandbox stands in for. */
 const PACKAGES = ["kubernetes", "oci", "cloudflare", "vault"];
 
+const program = new URL("../index.ts", import.meta.url).href;
 let imports = 0;
 
 /**
@@ -65,7 +66,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
       stackName: stack,
       projectName: project.name,
       // Another query is another module: the program's top level runs once in each operation.
-      program: async () => ({ ...(await import(`../index.ts?run=${imports++}`)) }),
+      program: async () => ({ ...(await import(/* @vite-ignore */ `${program}?run=${imports++}`)) }),
     },
     {
       workDir,

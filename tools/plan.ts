@@ -1,6 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
+import { isSecret } from "../sandbox/resources.ts";
 import { readStack } from "../sandbox/stack.ts";
 import { type Registration, record } from "./record.ts";
 
@@ -39,17 +40,13 @@ export function planOf(stack: string, registrations: Registration[]): Plan {
   return { stack, resources: resources.sort((a, b) => (a.urn < b.urn ? -1 : 1)) };
 }
 
-/** The keys and signatures that the engine's protocol marks special values with: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/rpc.ts */
-const SIGNATURE = "4dabf18193072939515e22adb298388d";
-const SECRET = "1b47061264138c4ac30d75fd1eb44270";
-
 /** Inputs as a person may read them. */
 function readable(value: unknown): unknown {
   // An unknown in the middle of a text makes the whole text unknown.
   if (typeof value === "string") return value.includes(pulumi.runtime.unknownValue) ? "[known after up]" : value;
   if (Array.isArray(value)) return value.map(readable);
   if (typeof value !== "object" || value === null) return value;
-  if ((value as Record<string, unknown>)[SIGNATURE] === SECRET) return "[secret]";
+  if (isSecret(value)) return "[secret]";
   return Object.fromEntries(
     Object.entries(value)
       .sort(([a], [b]) => (a < b ? -1 : 1))
