@@ -100,6 +100,8 @@ export interface State {
   violations: string[];
   /** Where the certificate's key may be. */
   keyMayBeIn: string[];
+  /** Keys of objects that nothing ever comes of, but that can be removed. */
+  broken: string[];
 }
 
 /** A refusal in the words of the system that refuses. */
@@ -120,6 +122,7 @@ export function emptyWorld(seed = 1): State {
     acme: [],
     violations: [],
     keyMayBeIn: ["cert-manager", "istio-system"],
+    broken: [],
   });
   for (const name of ["default", "kube-system", "vault", "argocd"]) world.put({ kind: "Namespace", name, spec: {} });
   world.put({ kind: "Zone", name: example("<zone>"), spec: {} }, "zone0000000000000000000000sandbox");
@@ -186,7 +189,9 @@ export class World {
       this.state.now = Math.max(this.now, timer.at);
       const item = this.item(timer.key);
       // A timer of an object that was changed or deleted since then speaks of what is no more.
-      if (item !== undefined && item.generation === timer.generation) happenings[timer.what](this, item, timer.step);
+      const counts =
+        item?.generation === timer.generation && (timer.what === "removed" || !this.state.broken.includes(timer.key));
+      if (item && counts) happenings[timer.what](this, item, timer.step);
       this.#observe();
     }
     this.state.now = Math.max(this.now, to);
@@ -378,6 +383,7 @@ const happenings = {
     if (item.kind === "ExternalSecret") world.removeNow(`Secret ${item.namespace}/${targetOf(item)}`);
   },
   namespaceMade: newNamespace,
+  makeNamespace,
   installed,
   ensureLoadBalancer,
   validateStore,
@@ -502,10 +508,10 @@ const release: Kind = {
     if (request.spec.createNamespace !== true) admitNamespace(world, request);
   },
   start(world, item) {
-    if (item.spec.createNamespace === true && world.item(`Namespace /${item.namespace}`) === undefined) {
-      newNamespace(world, world.put({ kind: "Namespace", name: item.namespace, spec: {} }));
-    }
     item.status.since = world.now;
+    const namespaceThere = world.item(`Namespace /${item.namespace}`) !== undefined;
+    // Helm fetches and renders the chart before it makes the namespace.
+    if (!namespaceThere) world.after(seconds(world, item) * FETCH, "makeNamespace", item);
     install(world, item);
   },
   change(world, item, before) {
@@ -519,6 +525,9 @@ const release: Kind = {
 
 /** An upgrade rolls what an install starts: three Istio releases took 61 s, against 125 s for an install. */
 const UPGRADE = 0.4;
+
+/** The part of an install that is the download of the chart. */
+const FETCH = 0.05;
 
 const seconds = (world: World, item: Item) => world.latencies.charts[item.spec.chart as string] ?? 10;
 
@@ -599,6 +608,11 @@ function uninstalled(world: World, { spec, namespace, name }: Item): void {
     world.removeNow(`Service ${namespace}/${name}`);
     world.removeNow(`LoadBalancer /${name}`);
   }
+}
+
+function makeNamespace(world: World, { namespace }: Item): void {
+  if (world.item(`Namespace /${namespace}`) === undefined)
+    newNamespace(world, world.put({ kind: "Namespace", name: namespace, spec: {} }));
 }
 
 function newNamespace(world: World, item: Item): void {
@@ -726,7 +740,8 @@ function startCertificate(world: World, item: Item): void {
   if (secret) annotate(world, secret, item);
   item.ready = false;
   item.reason = "Issuing certificate as Secret does not exist or does not fit";
-  world.after(AT_ONCE, secret ? "done" : "issue", item);
+  if (secret) world.after(AT_ONCE, "done", item);
+  else world.after(0, "issue", item);
 }
 
 function issue(world: World, item: Item): void {
@@ -926,11 +941,14 @@ function ensureLoadBalancer(world: World, item: Item, tries: number): void {
   }
   item.reason = `Service ${item.name} has no address yet`;
   const balancer = world.put({ kind: "LoadBalancer", name: item.name, spec: {} });
-  balancer.status.address =
-    service.loadBalancerIP ?? `10.0.20.${1 + (Number.parseInt(sha256(item.name).slice(0, 4), 16) % 250)}`;
+  balancer.status.address = service.loadBalancerIP ?? privateAddressOf(item.name);
   shape(balancer, service);
   world.after(seconds(world, item), "installed", item);
 }
+
+/** The address that an internal load balancer gets; it follows from the Service's name, as identifiers do. */
+export const privateAddressOf = (name: string) =>
+  `10.0.20.${1 + (Number.parseInt(sha256(name).slice(0, 4), 16) % 250)}`;
 
 function shape(balancer: Item, { annotations = {}, loadBalancerSourceRanges }: GatewayService): void {
   const mbps = (name: string) =>
@@ -1029,6 +1047,9 @@ function admitRecord(world: World, { name, spec }: Request): void {
     throw new Refusal("81058: An identical record already exists.");
 }
 
+/** The address that a reserved IP gets; it follows from the name, as identifiers do. */
+export const addressOf = (name: string) => `203.0.113.${1 + (Number.parseInt(sha256(name).slice(0, 4), 16) % 250)}`;
+
 const timed = (
   kind: "PublicIp" | "NetworkSecurityGroup" | "NetworkSecurityGroupRule" | "DnsRecord" | "ApiToken" | "KvSecret",
 ) => ({
@@ -1067,7 +1088,7 @@ const kinds: Record<string, Kind> = {
   PublicIp: {
     identity: "id",
     start(world, item) {
-      item.status.ipAddress ??= `203.0.113.${1 + (Number.parseInt(sha256(item.name).slice(0, 4), 16) % 250)}`;
+      item.status.ipAddress ??= addressOf(item.name);
       timed("PublicIp").start(world, item);
     },
     admitRemoval: refuseInUse,

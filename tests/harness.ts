@@ -1,6 +1,8 @@
+import type * as pulumi from "@pulumi/pulumi";
 import { vi } from "vitest";
 import { willingCloud } from "../sandbox/replay.ts";
 import { readStack } from "../sandbox/stack.ts";
+import { addressOf, emptyWorld, examples, type State, sha256, World } from "../sandbox/world.ts";
 import { type Registration, record } from "../tools/record.ts";
 
 /** Settings to change, by key below `oke-platform:`; undefined removes one. */
@@ -14,6 +16,7 @@ export async function registrationsOf(
   stack: string,
   changes: Changes = {},
   secrets: Secrets = {},
+  cloud: pulumi.runtime.Mocks = willingCloud(),
 ): Promise<Registration[]> {
   const { values, secrets: secretKeys } = await readStack(stack);
   for (const [key, value] of Object.entries({ ...changes, ...secrets })) {
@@ -23,7 +26,7 @@ export async function registrationsOf(
   const config = { values, secrets: [...secretKeys, ...Object.keys(secrets).map((key) => `oke-platform:${key}`)] };
   // Imported afresh: the program's top level is what is recorded.
   vi.resetModules();
-  return record(() => import("../index.ts"), stack, config, willingCloud());
+  return record(() => import("../index.ts"), stack, config, cloud);
 }
 
 /** The resource of a name, of the providers' where a component has the same. */
@@ -35,8 +38,18 @@ export function named(registrations: Registration[], name: string): Registration
   return one;
 }
 
+/** A reserved IP that is there before the program is. */
+const ADOPTED = "ocid1.publicip.oc1.eu-frankfurt-1.aaaaadopted";
+
 /** Stacks that together use every way of setting the program up. */
-export const variants: { name: string; stack: string; changes?: Changes; secrets?: Secrets }[] = [
+export const variants: {
+  name: string;
+  stack: string;
+  changes?: Changes;
+  secrets?: Secrets;
+  /** The world to begin with. @default - an empty one */
+  worldOf?: (seed?: number) => State;
+}[] = [
   { name: "prod", stack: "prod" },
   { name: "lab", stack: "lab" },
   { name: "rules NSG", stack: "prod", changes: { loadBalancer: loadBalancer({ rules: "NSG" }) } },
@@ -44,16 +57,23 @@ export const variants: { name: string; stack: string; changes?: Changes; secrets
   {
     name: "an adopted IP",
     stack: "prod",
-    changes: { loadBalancer: loadBalancer({ reservedIp: examples("publicip") }) },
+    changes: { loadBalancer: loadBalancer({ reservedIp: ADOPTED }) },
+    worldOf: withReservedIp,
   },
   {
     name: "a supplied token",
     stack: "prod",
     changes: { cloudflare: { token: "supplied" } },
     secrets: { cloudflareApiToken: "the-supplied-token" },
+    worldOf: withToken,
   },
   { name: "a rotated token", stack: "prod", changes: { cloudflare: { tokenSerial: 3 } } },
-  { name: "External Secrets already there", stack: "prod", changes: { externalSecrets: { install: false } } },
+  {
+    name: "External Secrets already there",
+    stack: "prod",
+    changes: { externalSecrets: { install: false } },
+    worldOf: withExternalSecrets,
+  },
   {
     name: "no cloud at all",
     stack: "prod",
@@ -74,14 +94,40 @@ export const variants: { name: string; stack: string; changes?: Changes; secrets
 
 function loadBalancer(changes: Record<string, unknown>) {
   return {
-    compartmentId: examples("compartment"),
-    vcnId: examples("vcn"),
-    nodeNsgId: examples("networksecuritygroup"),
+    compartmentId: examples["<compartment OCID>"],
+    vcnId: examples["<VCN OCID>"],
+    nodeNsgId: examples["<node NSG OCID>"],
     rules: "None",
     ...changes,
   };
 }
 
-function examples(type: string): string {
-  return `ocid1.${type}.oc1.eu-frankfurt-1.aaaaexample`;
+function withReservedIp(seed?: number): State {
+  const world = new World(emptyWorld(seed));
+  world.put({ kind: "PublicIp", name: "adopted", spec: {} }, ADOPTED).status.ipAddress = addressOf("adopted");
+  return world.state;
+}
+
+/** A world in which the operator has made the token. */
+function withToken(seed?: number): State {
+  const world = new World(emptyWorld(seed));
+  const zones = world.items("Zone").map(({ id }) => id);
+  const spec = { valueHash: sha256("the-supplied-token"), zones, permissions: ["DNS Write", "Zone Read"] };
+  world.put({ kind: "ApiToken", name: "the operator's", spec });
+  return world.state;
+}
+
+/** A world in which somebody else runs External Secrets. */
+function withExternalSecrets(seed?: number): State {
+  const world = new World(emptyWorld(seed));
+  world.put({ kind: "Namespace", name: "external-secrets", spec: {} });
+  const release = {
+    kind: "Release",
+    namespace: "external-secrets",
+    name: "external-secrets",
+    spec: { chart: "external-secrets" },
+  };
+  world.put(release).status.installed = true;
+  world.state.definitions.push("external-secrets.io");
+  return world.state;
 }

@@ -70,7 +70,7 @@ export async function record(
   };
 
   const seen: Omit<Registration, "dependsOn">[] = [];
-  const declared = new Map<pulumi.Resource, pulumi.ResourceOptions["dependsOn"]>();
+  const declared = new Map<pulumi.Resource, pulumi.CustomResourceOptions>();
   for (const method of ["registerResource", "readResource"] as const) {
     const original = monitor[method].bind(monitor);
     monitor[method] = (request, done) =>
@@ -83,7 +83,7 @@ export async function record(
   let failure: unknown;
   await pulumi.runtime.runInPulumiStack(async () => {
     void pulumi.runtime.registerStackTransformation(({ resource, opts }) => {
-      declared.set(resource, opts.dependsOn);
+      declared.set(resource, opts);
       return undefined;
     });
     try {
@@ -98,15 +98,25 @@ export async function record(
   await pulumi.runtime.disconnect();
   if (failure !== undefined) throw failure;
 
-  const edges = new Map<string, string[]>();
-  for (const [resource, dependsOn] of declared) {
+  const edges = new Map<string, { dependsOn: string[]; idFrom: string[] }>();
+  for (const [resource, { dependsOn, id }] of declared) {
     const targets = [(await output(dependsOn)) ?? []].flat() as pulumi.Resource[];
-    edges.set(await output(resource.urn), await Promise.all(targets.map((target) => output(target.urn))));
+    const sources = pulumi.Output.isInstance(id) ? await (id as unknown as Flow).resources() : [];
+    edges.set(await output(resource.urn), { dependsOn: await urnsOf(targets), idFrom: await urnsOf(sources) });
   }
-  return seen.map((registration) => ({ ...registration, dependsOn: (edges.get(registration.urn) ?? []).sort() }));
+  return seen.map((registration) => {
+    const { dependsOn = [], idFrom = [] } = edges.get(registration.urn) ?? {};
+    return { ...registration, dependsOn, dataDependsOn: [...registration.dataDependsOn, ...idFrom].sort() };
+  });
 }
 
 const STACK = "pulumi:pulumi:Stack";
+
+/** What an output has beside its types: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/output.ts */
+type Flow = { resources(): Promise<Set<pulumi.Resource>> };
+
+const urnsOf = async (resources: Iterable<pulumi.Resource>) =>
+  (await Promise.all([...resources].map((resource) => output(resource.urn)))).sort();
 
 /** The value of an output that is known. */
 const output = <T>(value: pulumi.Input<T> | undefined): Promise<T> =>
@@ -125,7 +135,7 @@ function read(request: Request, urn: string): Omit<Registration, "dependsOn"> {
     parent: request.getParent() || undefined,
     // A resource that is read is a provider's.
     custom: request.getCustom?.() ?? true,
-    dataDependsOn: [...new Set(request.getObject ? flows : request.getDependenciesList())].sort(),
+    dataDependsOn: [...new Set(flows)].sort(),
     inputs,
     options: {
       retainOnDelete: request.getRetainondelete?.() ?? false,
@@ -150,7 +160,6 @@ interface Request {
   getName(): string;
   getParent(): string;
   getProvider(): string;
-  getDependenciesList(): string[];
   getCustom?(): boolean;
   getObject?(): { toJavaScript(): Record<string, unknown> } | undefined;
   getProperties?(): { toJavaScript(): Record<string, unknown> } | undefined;

@@ -51,7 +51,8 @@ async function everythingIn(directory: string): Promise<string> {
 }
 
 /** The SDK's debug events hold every response in clear; the CLI shows them with --debug alone. */
-const shown = (events: EngineEvent[]) => events.filter(({ diagnosticEvent }) => diagnosticEvent?.severity !== "debug");
+const shown = (events: EngineEvent[]) =>
+  events.filter(({ diagnosticEvent }) => String(diagnosticEvent?.severity) !== "debug");
 
 const gitStatus = () => execFileSync("git", ["status", "--porcelain"], { cwd: projectDirectory, encoding: "utf8" });
 

@@ -1,0 +1,127 @@
+import {
+  complaints,
+  type Edge,
+  type Graph,
+  graphOf,
+  latenciesFor,
+  leftovers,
+  type Outcome,
+  type Recorded,
+  replayDestroy,
+  replayUp,
+  willingCloud,
+} from "../sandbox/replay.ts";
+import { readStack } from "../sandbox/stack.ts";
+import { emptyWorld, type State } from "../sandbox/world.ts";
+import { record } from "./record.ts";
+
+// Which dependency is there for what: each declared one is taken out of the recorded program, which is then played
+// against the world until something goes wrong.
+
+/** How an edge earns its place, the plainest first. */
+const MERITS = ["refused", "times out", "not served", "slower", "destroy", "fails elsewhere"] as const;
+
+export interface EarnedEdge extends Edge {
+  readonly merit: (typeof MERITS)[number];
+  /** What happens without it. */
+  readonly without: string;
+  /** The seed of the latencies under which it happens; undefined where any will do. */
+  readonly seed: number | undefined;
+}
+
+/** Every declared dependency, in the order of registration. */
+export const declaredEdges = (graph: Graph): Edge[] =>
+  [...graph.values()].flatMap(({ urn, dependsOn }) => dependsOn.map((to) => ({ from: urn, to })));
+
+/**
+ * What an edge is good for, or undefined when nothing goes wrong without it under any of the seeds.
+ *
+ * @param seeds how many tables of latencies to try
+ * @param worldOf the world to begin with, for a seed
+ */
+export function meritOf(graph: Graph, edge: Edge, seeds: number, worldOf = emptyWorld): EarnedEdge | undefined {
+  let best: EarnedEdge | undefined;
+  for (let seed = 1; seed <= seeds; seed++) {
+    const latencies = latenciesFor(seed);
+    const play = (without?: Edge) => replayUp(graph, { state: worldOf(seed), latencies, ...(without && { without }) });
+    const found = whatWentWrong(graph, edge, play(edge), () => play(), worldOf().items);
+    if (found === undefined || (best && MERITS.indexOf(found.merit) >= MERITS.indexOf(best.merit))) continue;
+    best = { ...edge, ...found, seed };
+    if (found.merit === MERITS[0]) return best;
+  }
+  const moved = best === undefined ? failsElsewhere(graph, edge, worldOf) : undefined;
+  return moved === undefined ? best : { ...edge, merit: "fails elsewhere", without: moved, seed: undefined };
+}
+
+function whatWentWrong(
+  graph: Graph,
+  edge: Edge,
+  outcome: Outcome,
+  play: () => Outcome,
+  before: State["items"],
+): Pick<EarnedEdge, "merit" | "without"> | undefined {
+  const [failure] = outcome.failures;
+  if (failure?.reason?.startsWith("timed out"))
+    return { merit: "times out", without: `${failure.name}: ${failure.reason}` };
+  if (failure) return { merit: "refused", without: `${failure.name}: ${failure.reason}` };
+  const [complaint] = complaints(graph, outcome.world);
+  if (complaint) return { merit: "not served", without: complaint };
+  const [stuck] = replayDestroy(graph, outcome.world, edge).failures;
+  if (stuck) return { merit: "destroy", without: `${stuck.name}: ${stuck.reason}` };
+  const [left] = leftovers(outcome.world, before);
+  if (left) return { merit: "destroy", without: `${left} is left behind` };
+  const slower = outcome.seconds / play().seconds;
+  return slower > 1.1
+    ? { merit: "slower", without: `up takes ${((slower - 1) * 100).toFixed(0)} % longer` }
+    : undefined;
+}
+
+/** Breaks what the edge points at, and looks whether anything but it fails. */
+function failsElsewhere(graph: Graph, edge: Edge, worldOf: () => State): string | undefined {
+  for (const { urn: broken, name } of graph.get(edge.to)?.made ?? []) {
+    const names = (without?: Edge) =>
+      replayUp(graph, { state: worldOf(), broken, ...(without && { without }) }).failures.map(
+        (failure) => failure.name,
+      );
+    const [withIt, withoutIt] = [names(), names(edge)];
+    const moved = withoutIt.find((failure) => !withIt.includes(failure));
+    if (moved) return `a failure of ${name} also shows at ${moved}`;
+  }
+  return undefined;
+}
+
+/** Whether the other dependencies already put `to` before `from`. */
+export function isImplied(graph: Graph, { from, to }: Edge): boolean {
+  const before = new Set<string>();
+  const visit = (urn: string) => {
+    const node = graph.get(urn);
+    if (node === undefined || before.has(urn)) return;
+    before.add(urn);
+    for (const target of node.dependsOn) {
+      if (urn === from && target === to) continue;
+      for (const { urn: made } of graph.get(target)?.made ?? []) visit(made);
+    }
+    for (const source of node.dataDependsOn) visit(source);
+    if (node.parent !== undefined) visit(node.parent);
+  };
+  visit(from);
+  return (graph.get(to)?.made ?? []).every(({ urn }) => before.has(urn));
+}
+
+/** The graph of a stack as recorded from the program. */
+export async function graphOfStack(stack: string): Promise<Graph> {
+  const recorded: Recorded[] = await record(() => import("../index.ts"), stack, await readStack(stack), willingCloud());
+  return graphOf(recorded);
+}
+
+const lastName = (urn: string) => urn.split("::").at(-1) ?? urn;
+
+/** The table of a stack's declared dependencies, as Markdown. */
+export function edgesTable(graph: Graph, seeds = 300): string {
+  const rows = declaredEdges(graph).map((edge) => {
+    const earned = meritOf(graph, edge, seeds);
+    const { merit = "nothing", without = "nothing goes wrong", seed } = earned ?? {};
+    return `| ${lastName(edge.from)} | ${lastName(edge.to)} | ${merit} | ${without} | ${seed ?? "any"} |`;
+  });
+  return ["| waits | for | without it | what happens | seed |", "|---|---|---|---|---|", ...rows.sort()].join("\n");
+}
