@@ -24,6 +24,17 @@ const rule = (error: string, ...path: string[]) => ({
   error,
 });
 
+/** Whether none of these fields, such as `charts.istio.repo`, has a mistake so far, so that a rule can build on them. */
+const sound =
+  (...fields: string[]) =>
+  ({ value, issues }: z.core.ParsePayload) =>
+    isRecord(value) &&
+    !issues.some(
+      (issue) =>
+        issue.code !== "unrecognized_keys" &&
+        fields.some((field) => `${field}.`.startsWith(`${keyOf(issue.path ?? [])}.`)),
+    );
+
 /** A string that `ok` accepts; `allowed` completes the sentence "allowed: …". */
 const text = (allowed: string, ok: RegExp | ((value: string) => boolean)) =>
   z.string({ error: allowed }).refine((value) => (ok instanceof RegExp ? ok.test(value) : ok(value)), {
@@ -79,8 +90,8 @@ const cidr = () =>
   z.string({ error: "an IPv4 CIDR such as 203.0.113.0/24" }).superRefine((value, context) => {
     const network = networkOf(value);
     if (network === value) return;
-    const example = network ?? "203.0.113.0/24";
-    context.addIssue({ code: "custom", message: `an IPv4 CIDR without host bits, such as ${example}` });
+    const hint = `, such as ${network ?? "203.0.113.0/24"}`;
+    context.addIssue({ code: "custom", message: "an IPv4 CIDR without host bits", params: { hint } });
   });
 
 const chartValues = () =>
@@ -93,7 +104,7 @@ const chartVersion = () =>
 const chartSource = () =>
   text(
     "https://<repository>, oci://<registry path>, or a directory that starts with / or ./",
-    /^(https?:\/\/|oci:\/\/|\/|\.\.?\/)\S*$/,
+    /^((https?|oci):\/\/[^\s/]|\.{0,2}\/)\S*$/,
   );
 
 const chart = <Values extends z.ZodType>(version: string, values: Values) =>
@@ -140,10 +151,6 @@ const acme = map({
   propagationSeconds: whole("seconds", 0, 3600).optional(),
 })
   .refine(
-    (it) => it.server === "ca" || it.email !== undefined,
-    rule("an e-mail address such as platform@example.com; the ACME server asks for a contact", "email"),
-  )
-  .refine(
     (it) => it.caBundle === undefined || !["staging", "production", "ca"].includes(String(it.server)),
     rule("only with the URL of an ACME directory in acme.server; remove it", "caBundle"),
   )
@@ -186,7 +193,10 @@ const loadBalancer = map({
   /** Refuse what leaves Oracle's Always Free tier. */
   alwaysFree: flag().default(false),
 })
-  .refine((it) => !(it.minMbps > it.maxMbps), rule("at most maxMbps; lower minMbps or raise maxMbps", "minMbps"))
+  .refine((it) => !(it.minMbps > it.maxMbps), {
+    ...rule("at most maxMbps; lower minMbps or raise maxMbps", "minMbps"),
+    when: sound("maxMbps"),
+  })
   .refine(
     (it) => it.nodeNsgId !== undefined || !["NSG", "None"].includes(it.rules),
     rule('the OCID of the worker nodes\' networksecuritygroup, required with rules "NSG" and "None"', "nodeNsgId"),
@@ -253,14 +263,16 @@ const reflector = map({
       [
         z.literal("all"),
         z
-          .array(kubernetesName("a namespace").refine((name) => name !== "cert-manager"))
-          .min(1)
-          .transform((names) => [...new Set(["istio-system", ...names])].sort()),
+          .array(
+            kubernetesName("a namespace").refine((name) => name !== "cert-manager", {
+              error: "a namespace other than cert-manager, where the key is already",
+            }),
+          )
+          .min(1, { error: 'at least one namespace, or "all"; Reflector reads an empty list as all' }),
       ],
-      {
-        error: 'a list of namespaces other than cert-manager, or "all"; Reflector reads an empty list as all',
-      },
+      { error: 'a list of namespaces, or "all"' },
     )
+    .transform((names) => (names === "all" ? names : [...new Set(["istio-system", ...names])].sort()))
     .default(["istio-system"]),
 }).prefault({});
 
@@ -329,9 +341,14 @@ const schema = map({
       "serviceType",
     ),
   )
+  .refine((it) => it.vault !== undefined || it.cloudflare?.token === "none", {
+    ...rule('a map with address, required where a DNS token is kept; or set cloudflare.token to "none"', "vault"),
+    when: sound("cloudflare.token"),
+  })
   .refine(
-    (it) => it.vault !== undefined || it.cloudflare?.token === "none",
-    rule('a map with address, required where a DNS token is kept; or set cloudflare.token to "none"', "vault"),
+    (it) =>
+      it.cloudflare?.token === "none" || !isRecord(it.acme) || it.acme.server === "ca" || it.acme.email !== undefined,
+    rule("an e-mail address such as platform@example.com; the ACME server asks for a contact", "acme", "email"),
   )
   .refine(
     (it) => it.cloudflare?.token !== "none" || !isRecord(it.acme) || it.acme.server === "ca",
@@ -344,47 +361,52 @@ const schema = map({
       "cloudflareApiToken",
     ),
   )
-  .refine(
-    (it) => it.cloudflareApiToken === undefined || it.cloudflare?.token === "supplied",
-    rule('nothing unless cloudflare.token is "supplied"; set that, or remove the token', "cloudflareApiToken"),
-  )
-  .refine(
-    (it) => it.acme?.propagationSeconds === undefined || atLeast(it.charts?.certManager?.version, 1, 21),
-    rule(
+  .refine((it) => it.cloudflareApiToken === undefined || it.cloudflare?.token === "supplied", {
+    ...rule('nothing unless cloudflare.token is "supplied"; set that, or remove the token', "cloudflareApiToken"),
+    when: sound("cloudflare.token"),
+  })
+  .refine((it) => it.acme?.propagationSeconds === undefined || atLeast(it.charts?.certManager?.version, 1, 21), {
+    ...rule(
       "nothing with cert-manager below v1.21, which cannot wait a set time; remove it or raise charts.certManager.version",
       "acme",
       "propagationSeconds",
     ),
-  )
+    when: sound("charts.certManager.version"),
+  })
   .refine(
     (it) => it.baseDomain === undefined || it.baseDomain === it.domain || it.baseDomain.endsWith(`.${it.domain}`),
-    rule("a name in the zone `domain`, such as cluster.<domain>", "baseDomain"),
+    {
+      ...rule("a name in the zone `domain`, such as cluster.<domain>", "baseDomain"),
+      when: sound("domain", "baseDomain"),
+    },
   )
   .superRefine(
     (it, context) => {
-      const baseDomain = it.baseDomain ?? `cluster.${it.domain}`;
+      const known = sound(it.baseDomain === undefined ? "domain" : "baseDomain")(context);
+      // Hosts below a wrong domain can still be compared with each other.
+      const baseDomain = known ? (it.baseDomain ?? `cluster.${it.domain}`) : "<baseDomain>";
       const seen = new Map<string, number>();
       for (const [index, entry] of (Array.isArray(it.services) ? it.services : []).entries()) {
         if (!isRecord(entry)) continue;
-        const host = entry.host ?? `${entry.name}.${baseDomain}`;
-        const refuse = (field: "host" | "name", message: string) =>
-          context.addIssue({
-            code: "custom",
-            path: ["services", index, field],
-            message,
-            input: field === "host" ? host : entry.name,
-          });
-        if (!covers(baseDomain, host)) {
-          refuse("host", `${baseDomain} or one label below it: the certificate covers nothing else`);
-        }
-        for (const [field, id, taken] of [
-          ["host", host, "a host that no other service has"],
-          ["name", `${entry.namespace}/${entry.name}`, "a name that no other service of the namespace has"],
-        ] as const) {
+        const isSound = (field: string) => sound(`services[${index}].${field}`)(context);
+        const refuse = (field: "host" | "name", got: string, message: string) =>
+          context.addIssue({ code: "custom", path: ["services", index, field], message, params: { got } });
+        const once = (field: "host" | "name", got: string, id: string, allowed: string) => {
           const first = seen.get(`${field} ${id}`);
           if (first === undefined) seen.set(`${field} ${id}`, index);
-          else refuse(field, `${taken}; services[${first}] has it already`);
+          else refuse(field, got, `${allowed}; services[${first}] has it already`);
+        };
+        if (isSound("name") && isSound("namespace")) {
+          const id = `${entry.namespace}/${entry.name}`;
+          once("name", entry.name, id, "a name that no other service of the namespace has");
         }
+        // A host by default is right when the name is.
+        if (!isSound(entry.host === undefined ? "name" : "host")) continue;
+        const host = entry.host ?? `${entry.name}.${baseDomain}`;
+        if (known && !covers(baseDomain, host)) {
+          refuse("host", host, `${baseDomain} or one label below it: the certificate covers nothing else`);
+        }
+        once("host", host, host, "a host that no other service has");
       }
     },
     { when: (payload) => isRecord(payload.value) },
@@ -405,7 +427,8 @@ const directoryOf = (server: string) =>
   server === "ca" ? undefined : (letsEncrypt[server as keyof typeof letsEncrypt] ?? server);
 
 function isLetsEncrypt(server: string): boolean {
-  const directory = directoryOf(server);
+  const url = directoryOf(server) ?? "";
+  const directory = URL.canParse(url) ? new URL(url).href : url;
   return directory === letsEncrypt.production || directory === letsEncrypt.staging;
 }
 
@@ -421,30 +444,44 @@ export type Settings = ReturnType<typeof parseSettings>;
  */
 export function parseSettings(raw: Record<string, unknown>, isSecret: (key: string) => boolean = () => false) {
   const set = Object.fromEntries(
-    Object.entries(raw).filter(([key, value]) => !(key in schema.shape && isEmpty(value))),
+    Object.entries(raw).filter(([key, value]) => !(Object.hasOwn(schema.shape, key) && isEmpty(value))),
   );
   const parsed = schema.safeParse(set);
   const mistakes = new Map(
     placeholders(set).map(({ path, value }) => [
-      path,
-      `still holds the placeholder ${value}; put your own value there`,
+      keyOf(path),
+      `still holds the placeholder ${isHidden(path) ? "[secret]" : value}; put your own value there`,
     ]),
   );
   for (const issue of parsed.error?.issues ?? []) {
     const unknown = issue.code === "unrecognized_keys" ? issue.keys : [];
+    const { got: byDefault, hint = "" } = (issue.code === "custom" && issue.params) || {};
     for (const path of unknown.length > 0 ? unknown.map((name) => [...issue.path, name]) : [issue.path]) {
       const key = keyOf(path);
-      const value =
-        issue.input ??
-        path.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown> | undefined)?.[name], set);
+      const given = path.reduce<unknown>((at, name) => (at as Record<PropertyKey, unknown> | undefined)?.[name], set);
+      const value = given === undefined ? byDefault : given;
       const got =
-        unknown.length > 0 ? "is no setting" : value === undefined ? "is missing" : `is ${quote(path[0], value)}`;
+        unknown.length > 0
+          ? "is no setting"
+          : value === undefined
+            ? "is missing"
+            : `is ${isHidden(path) ? "[secret]" : JSON.stringify(value)}`;
       // The first complaint about a value says what is wrong with it; a later one would only follow from it.
-      if (!mistakes.has(key)) mistakes.set(key, `${got}; allowed: ${issue.message}`);
+      if (!mistakes.has(key)) mistakes.set(key, `${got}; allowed: ${issue.message}${isHidden(path) ? "" : hint}`);
     }
   }
   if (parsed.data === undefined || mistakes.size > 0) {
-    const lines = [...mistakes].map(([key, text]) => `  ${PROJECT}:${key} ${text}`).sort();
+    // Hosts are made of the domain, so messages about them repeat it.
+    const hiddenHosts = ["baseDomain", "domain"]
+      .filter((key) => isHidden([key]))
+      .map((key) => String(set[key]))
+      .filter((host) => HOST_NAME.test(host));
+    const lines = [...mistakes]
+      .map(
+        ([key, text]) =>
+          `  ${PROJECT}:${key} ${hiddenHosts.reduce((line, host) => line.replaceAll(host, "[secret]"), text)}`,
+      )
+      .sort();
     throw new pulumi.RunError([`${lines.length} mistake(s) in the stack's configuration:`, ...lines].join("\n"));
   }
   const { baseDomain = `cluster.${parsed.data.domain}`, cluster, acme, charts, services, ...rest } = parsed.data;
@@ -489,9 +526,8 @@ export function parseSettings(raw: Record<string, unknown>, isSecret: (key: stri
     })),
   };
 
-  function quote(key: PropertyKey | undefined, value: unknown): string {
-    const secret = key === "cloudflareApiToken" || isSecret(String(key));
-    return secret ? "[secret]" : JSON.stringify(value);
+  function isHidden([key]: readonly PropertyKey[]): boolean {
+    return key === "cloudflareApiToken" || isSecret(String(key));
   }
 }
 
@@ -503,8 +539,8 @@ const keyOf = (path: readonly PropertyKey[]) =>
   path.map((part, at) => (typeof part === "number" ? `[${part}]` : `${at > 0 ? "." : ""}${String(part)}`)).join("");
 
 /** The values that still stand as in the shipped examples, `<…>`. */
-function placeholders(value: unknown, path: PropertyKey[] = []): { path: string; value: string }[] {
-  if (typeof value === "string") return /^<[^<>]+>$/.test(value) ? [{ path: keyOf(path), value }] : [];
+function placeholders(value: unknown, path: PropertyKey[] = []): { path: PropertyKey[]; value: string }[] {
+  if (typeof value === "string") return /^<[^<>]+>$/.test(value) ? [{ path, value }] : [];
   if (Array.isArray(value)) return value.flatMap((item, index) => placeholders(item, [...path, index]));
   return isRecord(value) ? Object.entries(value).flatMap(([key, item]) => placeholders(item, [...path, key])) : [];
 }
@@ -558,7 +594,7 @@ export function warnings(settings: Omit<Settings, "cloudflareApiToken">, today: 
       : [
           `cloudflare.tokenExpiresDays is ${cloudflare.tokenExpiresDays}: raise cloudflare.tokenSerial and run up before then, or renewals stop`,
         ]),
-    ...(cloudflare.proxied
+    ...(cloudflare.proxied && settings.baseDomain !== settings.domain
       ? [
           `cloudflare.proxied is true: Cloudflare's own certificate covers *.${settings.domain} only; *.${settings.baseDomain} needs a paid edge certificate`,
         ]

@@ -1,0 +1,1378 @@
+import * as pulumi from "@pulumi/pulumi";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseSettings, type Settings, warnings } from "../config.ts";
+
+type Raw = Record<string, unknown>;
+
+const clusterId = "ocid1.cluster.oc1.eu-frankfurt-1.aaaacluster";
+const compartmentId = "ocid1.compartment.oc1..aaaacompartment";
+const vcnId = "ocid1.vcn.oc1.eu-frankfurt-1.aaaavcn";
+const nodeNsgId = "ocid1.networksecuritygroup.oc1.eu-frankfurt-1.aaaansg";
+const publicIpId = "ocid1.publicip.oc1.eu-frankfurt-1.aaaaip";
+const pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const directories = {
+  production: "https://acme-v02.api.letsencrypt.org/directory",
+  staging: "https://acme-staging-v02.api.letsencrypt.org/directory",
+};
+
+/** The smallest stack of all: no OCI, no Cloudflare, no Vault. */
+const smallest: Raw = {
+  domain: "example.com",
+  cluster: { context: "kind" },
+  acme: { server: "ca" },
+  cloudflare: { token: "none" },
+};
+
+/** The smallest stack on OKE. */
+const oke: Raw = {
+  domain: "example.com",
+  cluster: { id: clusterId },
+  acme: { email: "platform@example.com" },
+  loadBalancer: { compartmentId, rules: "SL-All" },
+  vault: { address: "https://vault.example.com" },
+};
+
+const balanced = (changes: Raw) => ({ loadBalancer: { compartmentId, rules: "SL-All", ...changes } });
+const account = (changes: Raw) => ({ acme: { email: "platform@example.com", ...changes } });
+const vaultService = { name: "vault", namespace: "vault", port: 8200 };
+const serving = (...services: Raw[]) => ({
+  services: services.map((changes) => ({ ...vaultService, ...changes })),
+});
+
+/** The whole message about a wrong stack. */
+function messageOf(raw: Raw, isSecret?: (key: string) => boolean): string {
+  try {
+    parseSettings(raw, isSecret);
+  } catch (error) {
+    if (error instanceof pulumi.RunError) return error.message;
+    throw error;
+  }
+  throw new Error("no mistake was found");
+}
+
+/** The whole message that has just these lines. */
+const message = (...lines: readonly string[]) =>
+  [`${lines.length} mistake(s) in the stack's configuration:`, ...lines.map((line) => `  oke-platform:${line}`)].join(
+    "\n",
+  );
+
+const topLevelKeys = [
+  ...["domain", "baseDomain", "cluster", "size", "acme", "loadBalancer", "cloudflare", "cloudflareApiToken", "vault"],
+  ...["externalSecrets", "reflector", "gateway", "charts", "services"],
+];
+const noOtherKeys = `is no setting; allowed: a map with no other keys than ${topLevelKeys.join(", ")}`;
+const aZone = "a DNS zone such as example.com: lower case, no wildcard, no scheme, no path";
+const aBaseDomain = "a host name such as cluster.example.com: no wildcard, no scheme, no path";
+const anEmail = "an e-mail address such as platform@example.com";
+const bandwidth = "a whole number from 10 to 8192 (Mbps)";
+const aPort = "a whole number from 1 to 65535";
+const aName = 'at most 60 lower-case letters, digits and "-", with a letter or digit at both ends';
+const aLabel = 'at most 63 lower-case letters, digits and "-", with a letter or digit at both ends';
+const aHost = "a lower-case host name such as vault.cluster.example.com";
+const aCidr = "an IPv4 CIDR without host bits, such as 203.0.113.0/24";
+const covered = "cluster.example.com or one label below it: the certificate covers nothing else";
+const ownHost = "a host that no other service has; services[0] has it already";
+const ownName = "a name that no other service of the namespace has; services[0] has it already";
+const nodeNsgRequired =
+  'is missing; allowed: the OCID of the worker nodes\' networksecuritygroup, required with rules "NSG" and "None"';
+const oneCluster = "either id (an OKE cluster's OCID) or context (of a kubeconfig), not both";
+const onlyCa = '"ca" with cloudflare.token "none": without a DNS token no public server can validate';
+const acmeServer = '"staging", "production", "ca" or the https URL of an ACME directory';
+const tenSeconds = "10 or more with Let's Encrypt, where a validation that comes too early counts against five an hour";
+const onlyWithUrl = "only with the URL of an ACME directory in acme.server; remove it";
+const noSetWait =
+  "nothing with cert-manager below v1.21, which cannot wait a set time; remove it or raise charts.certManager.version";
+const exactVersion = "one exact version such as 1.31.4, no range";
+const aSource = "https://<repository>, oci://<registry path>, or a directory that starts with / or ./";
+const placeholder = (value: string) => `still holds the placeholder ${value}; put your own value there`;
+const ocid = (type: string) => `the OCID of a ${type}, ocid1.${type}.<realm>.<region>.<id>`;
+
+describe("parseSettings refuses", () => {
+  it.each<[what: string, changes: Raw, lines: string[]]>([
+    ["an unknown key", { colour: "red" }, [`colour ${noOtherKeys}`]],
+    ["an unknown key without a value", { colour: "" }, [`colour ${noOtherKeys}`]],
+    ["a key that every object inherits", { toString: "" }, [`toString ${noOtherKeys}`]],
+    ["a number as key", { 1: "x" }, [`1 ${noOtherKeys}`]],
+    [
+      "unknown nested keys, each on its own line",
+      balanced({ shape: "flexible", 2: "x" }),
+      ["2", "shape"].map(
+        (key) =>
+          `loadBalancer.${key} is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, alwaysFree`,
+      ),
+    ],
+    [
+      "an unknown key of a service",
+      serving({ prot: 80 }),
+      ["services[0].prot is no setting; allowed: a map with no other keys than name, namespace, service, port, host"],
+    ],
+
+    ["no domain", { domain: undefined }, [`domain is missing; allowed: ${aZone}`]],
+    ["an empty domain", { domain: "" }, [`domain is missing; allowed: ${aZone}`]],
+    ["a wildcard as domain", { domain: "*.example.com" }, [`domain is "*.example.com"; allowed: ${aZone}`]],
+    ["a URL as domain", { domain: "https://example.com" }, [`domain is "https://example.com"; allowed: ${aZone}`]],
+    ["an upper-case domain", { domain: "Example.com" }, [`domain is "Example.com"; allowed: ${aZone}`]],
+    ["a single label as domain", { domain: "localhost" }, [`domain is "localhost"; allowed: ${aZone}`]],
+    ["an address as domain", { domain: "192.0.2.1" }, [`domain is "192.0.2.1"; allowed: ${aZone}`]],
+    [
+      "a domain of more than 253 characters",
+      { domain: `${"a.".repeat(125)}comm` },
+      [`domain is "${"a.".repeat(125)}comm"; allowed: ${aZone}`],
+    ],
+    [
+      "a wildcard as base domain",
+      { baseDomain: "*.example.com" },
+      [`baseDomain is "*.example.com"; allowed: ${aBaseDomain}`],
+    ],
+    ["null as base domain", { baseDomain: null }, [`baseDomain is null; allowed: ${aBaseDomain}`]],
+    ["a number as base domain", { baseDomain: 5 }, [`baseDomain is 5; allowed: ${aBaseDomain}`]],
+    [
+      // It ends like the zone, but not at a dot.
+      "a base domain outside the zone",
+      { baseDomain: "notexample.com" },
+      ['baseDomain is "notexample.com"; allowed: a name in the zone `domain`, such as cluster.<domain>'],
+    ],
+    [
+      "only the domain when the base domain would be judged by a wrong one",
+      { domain: "Example.com", baseDomain: "cluster.example.com" },
+      [`domain is "Example.com"; allowed: ${aZone}`],
+    ],
+    [
+      "only the domain when services' hosts would be judged by a wrong one",
+      { domain: "*.example.com", ...serving({ host: "vault.cluster.example.com" }) },
+      [`domain is "*.example.com"; allowed: ${aZone}`],
+    ],
+    [
+      "two services with one host, even below a wrong domain",
+      { domain: "*.example.com", ...serving({}, { namespace: "other" }) },
+      [`domain is "*.example.com"; allowed: ${aZone}`, `services[1].host is "vault.<baseDomain>"; allowed: ${ownHost}`],
+    ],
+
+    ["an unknown size", { size: "large" }, ['size is "large"; allowed: "small" or "production"']],
+    [
+      "a list where a map is wanted",
+      { acme: ["x"] },
+      ['acme is ["x"]; allowed: a map with keys of email, server, caBundle, propagationSeconds'],
+    ],
+    [
+      "null where a map is wanted",
+      { vault: null },
+      ["vault is null; allowed: a map with keys of address, clusterAddress, mount, path, role, authPath, caBundle"],
+    ],
+    [
+      "a map where a list is wanted",
+      { services: { vault: {} } },
+      ['services is {"vault":{}}; allowed: a list of services'],
+    ],
+    [
+      "text where a service is wanted",
+      { services: ["vault", null, 5, []] },
+      [
+        'services[0] is "vault"; allowed: a map with keys of name, namespace, service, port, host',
+        "services[1] is null; allowed: a map with keys of name, namespace, service, port, host",
+        "services[2] is 5; allowed: a map with keys of name, namespace, service, port, host",
+        "services[3] is []; allowed: a map with keys of name, namespace, service, port, host",
+      ],
+    ],
+    [
+      "text where true or false is wanted",
+      { externalSecrets: { install: "no" } },
+      ['externalSecrets.install is "no"; allowed: true or false'],
+    ],
+
+    [
+      "no cluster",
+      { cluster: {} },
+      ["cluster is missing; allowed: a map with keys of id, endpoint, context, kubeconfig"],
+    ],
+    [
+      "neither cluster id nor context",
+      { cluster: { endpoint: "PUBLIC_ENDPOINT" } },
+      [`cluster is {"endpoint":"PUBLIC_ENDPOINT"}; allowed: ${oneCluster}`],
+    ],
+    [
+      "both cluster id and context",
+      { cluster: { id: clusterId, context: "kind" } },
+      [`cluster is {"id":"${clusterId}","context":"kind"}; allowed: ${oneCluster}`],
+    ],
+    [
+      "an endpoint with a context",
+      { cluster: { context: "kind", endpoint: "PUBLIC_ENDPOINT" } },
+      ['cluster.endpoint is "PUBLIC_ENDPOINT"; allowed: only with id; remove it'],
+    ],
+    [
+      "a kubeconfig with an id",
+      { cluster: { id: clusterId, kubeconfig: "~/.kube/config" } },
+      ['cluster.kubeconfig is "~/.kube/config"; allowed: only with context; remove it'],
+    ],
+    [
+      "an unknown endpoint",
+      { cluster: { id: clusterId, endpoint: "PUBLIC" } },
+      [
+        'cluster.endpoint is "PUBLIC"; allowed: "PUBLIC_ENDPOINT" or "PRIVATE_ENDPOINT" or "VCN_HOSTNAME" or "LEGACY_KUBERNETES"',
+      ],
+    ],
+    [
+      "a context of blanks",
+      { cluster: { context: " " } },
+      ['cluster.context is " "; allowed: the name of a kubeconfig context'],
+    ],
+    [
+      "a malformed OCID",
+      { cluster: { id: "ocid1.cluster.oc1" } },
+      [`cluster.id is "ocid1.cluster.oc1"; allowed: ${ocid("cluster")}`],
+    ],
+    [
+      "an OCID with upper case",
+      { cluster: { id: clusterId.toUpperCase() } },
+      [`cluster.id is "${clusterId.toUpperCase()}"; allowed: ${ocid("cluster")}`],
+    ],
+    [
+      "OCIDs of another type",
+      {
+        cluster: { id: vcnId },
+        ...balanced({ compartmentId: vcnId, vcnId: nodeNsgId, subnetId: vcnId, nodeNsgId: vcnId, reservedIp: vcnId }),
+      },
+      [
+        `cluster.id is "${vcnId}"; allowed: ${ocid("cluster")}`,
+        `loadBalancer.compartmentId is "${vcnId}"; allowed: ${ocid("compartment")}`,
+        `loadBalancer.nodeNsgId is "${vcnId}"; allowed: ${ocid("networksecuritygroup")}`,
+        `loadBalancer.reservedIp is "${vcnId}"; allowed: ${ocid("publicip")}`,
+        `loadBalancer.subnetId is "${vcnId}"; allowed: ${ocid("subnet")}`,
+        `loadBalancer.vcnId is "${nodeNsgId}"; allowed: ${ocid("vcn")}`,
+      ],
+    ],
+    [
+      "an address where an OCID is wanted",
+      balanced({ reservedIp: "203.0.113.7" }),
+      [`loadBalancer.reservedIp is "203.0.113.7"; allowed: ${ocid("publicip")}`],
+    ],
+
+    ["an e-mail that is none", account({ email: "platform" }), [`acme.email is "platform"; allowed: ${anEmail}`]],
+    ["an empty e-mail", account({ email: "" }), [`acme.email is ""; allowed: ${anEmail}`]],
+    ["null as e-mail", account({ email: null }), [`acme.email is null; allowed: ${anEmail}`]],
+    [
+      "no e-mail for Let's Encrypt",
+      { acme: { server: "production" } },
+      [`acme.email is missing; allowed: ${anEmail}; the ACME server asks for a contact`],
+    ],
+    [
+      "no acme at all",
+      { acme: undefined },
+      [`acme.email is missing; allowed: ${anEmail}; the ACME server asks for a contact`],
+    ],
+    ["an unknown ACME server", account({ server: "live" }), [`acme.server is "live"; allowed: ${acmeServer}`]],
+    [
+      "an ACME server without TLS",
+      account({ server: "http://acme.example.com/" }),
+      [`acme.server is "http://acme.example.com/"; allowed: ${acmeServer}`],
+    ],
+    [
+      "a public ACME server without a DNS token",
+      { cloudflare: { token: "none" }, ...account({ server: "production" }) },
+      [`acme.server is "production"; allowed: ${onlyCa}`],
+    ],
+    [
+      "an ACME server by URL without a DNS token",
+      {
+        cloudflare: { token: "none" },
+        ...account({ server: "https://acme.example.com/" }),
+      },
+      [`acme.server is "https://acme.example.com/"; allowed: ${onlyCa}`],
+    ],
+    [
+      // The server is "staging" where a stack does not say, and the contact would be no help.
+      "no ACME server, and that alone, without a DNS token",
+      { cloudflare: { token: "none" }, acme: undefined },
+      [`acme.server is missing; allowed: ${onlyCa}`],
+    ],
+    [
+      "a CA bundle that is no PEM",
+      account({ server: "https://acme.example.com/", caBundle: "AAAA" }),
+      ['acme.caBundle is "AAAA"; allowed: PEM, one or more -----BEGIN CERTIFICATE----- blocks'],
+    ],
+    [
+      "a CA bundle without an ACME server",
+      account({ caBundle: pem }),
+      [`acme.caBundle is ${JSON.stringify(pem)}; allowed: ${onlyWithUrl}`],
+    ],
+    [
+      "a CA bundle with an ACME server by name",
+      account({ server: "production", caBundle: pem }),
+      [`acme.caBundle is ${JSON.stringify(pem)}; allowed: ${onlyWithUrl}`],
+    ],
+    [
+      "a CA bundle with the CA in the cluster",
+      account({ server: "ca", caBundle: pem }),
+      [`acme.caBundle is ${JSON.stringify(pem)}; allowed: ${onlyWithUrl}`],
+    ],
+    [
+      "a wait of more than an hour",
+      account({ propagationSeconds: 3601 }),
+      ["acme.propagationSeconds is 3601; allowed: a whole number from 0 to 3600 (seconds)"],
+    ],
+    [
+      "a wait below ten seconds where the server is not named",
+      account({ propagationSeconds: 9 }),
+      [`acme.propagationSeconds is 9; allowed: ${tenSeconds}`],
+    ],
+    ...["staging", "production", directories.staging, directories.production].map((server): [string, Raw, string[]] => [
+      `a wait below ten seconds with ${server}`,
+      account({ server, propagationSeconds: 0 }),
+      [`acme.propagationSeconds is 0; allowed: ${tenSeconds}`],
+    ]),
+    [
+      "a wait below ten seconds with Let's Encrypt spelt otherwise",
+      account({
+        server: "https://ACME-v02.api.letsencrypt.org:443/directory",
+        propagationSeconds: 9,
+      }),
+      [`acme.propagationSeconds is 9; allowed: ${tenSeconds}`],
+    ],
+    [
+      "a wait with cert-manager 1.20",
+      {
+        ...account({ propagationSeconds: 30 }),
+        charts: { certManager: { version: "v1.20.9" } },
+      },
+      [`acme.propagationSeconds is 30; allowed: ${noSetWait}`],
+    ],
+    [
+      "a wait with cert-manager 0.99",
+      {
+        ...account({ propagationSeconds: 30 }),
+        charts: { certManager: { version: "v0.99.0" } },
+      },
+      [`acme.propagationSeconds is 30; allowed: ${noSetWait}`],
+    ],
+    [
+      "only cert-manager's version when the wait would be judged by a wrong one",
+      {
+        ...account({ propagationSeconds: 30 }),
+        charts: { certManager: { version: "1.21" } },
+      },
+      [`charts.certManager.version is "1.21"; allowed: ${exactVersion}`],
+    ],
+    [
+      "a wait with the CA in the cluster",
+      account({ server: "ca", propagationSeconds: 30 }),
+      ['acme.propagationSeconds is 30; allowed: nothing with acme.server "ca", which asks no DNS; remove it'],
+    ],
+
+    [
+      "no load balancer on OKE",
+      { loadBalancer: undefined },
+      ["loadBalancer is missing; allowed: a map with compartmentId and rules, required on OKE"],
+    ],
+    [
+      "a load balancer without what it needs",
+      { loadBalancer: { internal: true } },
+      [
+        `loadBalancer.compartmentId is missing; allowed: ${ocid("compartment")}`,
+        'loadBalancer.rules is missing; allowed: "SL-All" or "NSG" or "None"',
+      ],
+    ],
+    ["a bandwidth below 10", balanced({ minMbps: 9 }), [`loadBalancer.minMbps is 9; allowed: ${bandwidth}`]],
+    [
+      // The default of minMbps is above it, but nobody asked for that.
+      "a highest bandwidth below 10",
+      balanced({ maxMbps: 9 }),
+      [`loadBalancer.maxMbps is 9; allowed: ${bandwidth}`],
+    ],
+    ["a bandwidth above 8192", balanced({ maxMbps: 8193 }), [`loadBalancer.maxMbps is 8193; allowed: ${bandwidth}`]],
+    ["a fractional bandwidth", balanced({ maxMbps: 10.5 }), [`loadBalancer.maxMbps is 10.5; allowed: ${bandwidth}`]],
+    [
+      "a string as bandwidth",
+      balanced({ minMbps: 50, maxMbps: "10" }),
+      [`loadBalancer.maxMbps is "10"; allowed: ${bandwidth}`],
+    ],
+    ["null as bandwidth", balanced({ maxMbps: null }), [`loadBalancer.maxMbps is null; allowed: ${bandwidth}`]],
+    [
+      "a lowest bandwidth above the highest",
+      balanced({ minMbps: 101, maxMbps: 100 }),
+      ["loadBalancer.minMbps is 101; allowed: at most maxMbps; lower minMbps or raise maxMbps"],
+    ],
+    [
+      "a lowest bandwidth above the highest by default",
+      balanced({ minMbps: 11 }),
+      ["loadBalancer.minMbps is 11; allowed: at most maxMbps; lower minMbps or raise maxMbps"],
+    ],
+    [
+      "more than 10 Mbps with alwaysFree",
+      balanced({ alwaysFree: true, maxMbps: 11 }),
+      [
+        "loadBalancer.maxMbps is 11; allowed: 10 with alwaysFree: the tier has one flexible load balancer of 10 Mbps; lower it or remove alwaysFree",
+      ],
+    ],
+    [
+      "an unknown way to open the firewall",
+      balanced({ rules: "nsg" }),
+      ['loadBalancer.rules is "nsg"; allowed: "SL-All" or "NSG" or "None"'],
+    ],
+    ["NSG without the nodes' NSG", balanced({ rules: "NSG" }), [`loadBalancer.nodeNsgId ${nodeNsgRequired}`]],
+    ["None without the nodes' NSG", balanced({ rules: "None", vcnId }), [`loadBalancer.nodeNsgId ${nodeNsgRequired}`]],
+    [
+      "None without the VCN",
+      balanced({ rules: "None", nodeNsgId }),
+      ['loadBalancer.vcnId is missing; allowed: the OCID of the vcn, required with rules "None"'],
+    ],
+    [
+      "a reserved IP for an internal load balancer",
+      balanced({ reservedIp: publicIpId, internal: true }),
+      [
+        `loadBalancer.reservedIp is "${publicIpId}"; allowed: nothing with internal: true, whose load balancer has no public IP; remove one of the two`,
+      ],
+    ],
+    [
+      "malformed CIDRs",
+      balanced({ allowedCidrs: ["10.0.0.0", "10.0.0.0/33", "10.0.0.0/08", "10.0.0/24", "::/0", ""] }),
+      [
+        `loadBalancer.allowedCidrs[0] is "10.0.0.0"; allowed: ${aCidr}`,
+        `loadBalancer.allowedCidrs[1] is "10.0.0.0/33"; allowed: ${aCidr}`,
+        `loadBalancer.allowedCidrs[2] is "10.0.0.0/08"; allowed: ${aCidr}`,
+        `loadBalancer.allowedCidrs[3] is "10.0.0/24"; allowed: ${aCidr}`,
+        `loadBalancer.allowedCidrs[4] is "::/0"; allowed: ${aCidr}`,
+        `loadBalancer.allowedCidrs[5] is ""; allowed: ${aCidr}`,
+      ],
+    ],
+    [
+      "a CIDR with host bits",
+      balanced({ allowedCidrs: ["192.168.7.9/22"] }),
+      [
+        'loadBalancer.allowedCidrs[0] is "192.168.7.9/22"; allowed: an IPv4 CIDR without host bits, such as 192.168.4.0/22',
+      ],
+    ],
+    [
+      "a number as CIDR",
+      balanced({ allowedCidrs: [10] }),
+      ["loadBalancer.allowedCidrs[0] is 10; allowed: an IPv4 CIDR such as 203.0.113.0/24"],
+    ],
+    [
+      "a CIDR outside a list",
+      balanced({ allowedCidrs: "10.0.0.0/8" }),
+      ['loadBalancer.allowedCidrs is "10.0.0.0/8"; allowed: a list of IPv4 CIDRs'],
+    ],
+    [
+      "one CIDR twice",
+      balanced({ allowedCidrs: ["10.0.0.0/8", "10.0.0.0/8"] }),
+      ['loadBalancer.allowedCidrs is ["10.0.0.0/8","10.0.0.0/8"]; allowed: each CIDR once'],
+    ],
+    [
+      "an empty list of CIDRs",
+      balanced({ allowedCidrs: [] }),
+      ['loadBalancer.allowedCidrs is []; allowed: at least one CIDR; "0.0.0.0/0" is everybody'],
+    ],
+
+    [
+      "an unknown kind of token",
+      { cloudflare: { token: "given" } },
+      ['cloudflare.token is "given"; allowed: "scoped" or "supplied" or "none"'],
+    ],
+    [
+      "only the kind of token when other keys would be judged by a wrong one",
+      {
+        cloudflare: { token: "Supplied" },
+        cloudflareApiToken: "s3same",
+        vault: undefined,
+      },
+      ['cloudflare.token is "Supplied"; allowed: "scoped" or "supplied" or "none"'],
+    ],
+    [
+      "supplied without a token",
+      { cloudflare: { token: "supplied" } },
+      [
+        'cloudflareApiToken is missing; allowed: a secret, required with cloudflare.token "supplied"; pulumi config set --secret cloudflareApiToken',
+      ],
+    ],
+    [
+      "a token that nothing uses",
+      { cloudflareApiToken: "s3same" },
+      [
+        'cloudflareApiToken is [secret]; allowed: nothing unless cloudflare.token is "supplied"; set that, or remove the token',
+      ],
+    ],
+    [
+      "serial 0 of the token",
+      { cloudflare: { tokenSerial: 0 } },
+      ["cloudflare.tokenSerial is 0; allowed: a whole number from 1 to 1000000"],
+    ],
+    [
+      "a token that ends at once",
+      { cloudflare: { tokenExpiresDays: 0 } },
+      ["cloudflare.tokenExpiresDays is 0; allowed: a whole number from 1 to 3650 (days)"],
+    ],
+    [
+      "a TTL of 59 seconds",
+      { cloudflare: { ttlSeconds: 59 } },
+      ["cloudflare.ttlSeconds is 59; allowed: a whole number from 60 to 86400 (seconds)"],
+    ],
+
+    [
+      "no Vault for a scoped token",
+      { vault: undefined },
+      [
+        'vault is missing; allowed: a map with address, required where a DNS token is kept; or set cloudflare.token to "none"',
+      ],
+    ],
+    [
+      "no Vault for a supplied token",
+      { cloudflare: { token: "supplied" }, cloudflareApiToken: "s3same", vault: {} },
+      [
+        'vault is missing; allowed: a map with address, required where a DNS token is kept; or set cloudflare.token to "none"',
+      ],
+    ],
+    [
+      "a Vault without address and with wrong paths",
+      { vault: { mount: "/secret", path: "a//b", authPath: "a/" } },
+      [
+        "vault.address is missing; allowed: the http or https URL at which this program reaches Vault",
+        'vault.authPath is "a/"; allowed: a mount path without slashes at its ends',
+        'vault.mount is "/secret"; allowed: a mount path without slashes at its ends',
+        'vault.path is "a//b"; allowed: a path without slashes at its ends',
+      ],
+    ],
+    [
+      "a Vault address without scheme",
+      { vault: { address: "vault:8200" } },
+      ['vault.address is "vault:8200"; allowed: the http or https URL at which this program reaches Vault'],
+    ],
+    [
+      "names for External Secrets that Kubernetes refuses",
+      { externalSecrets: { namespace: "A", serviceAccount: "a." } },
+      [
+        `externalSecrets.namespace is "A"; allowed: a namespace: ${aLabel}`,
+        `externalSecrets.serviceAccount is "a."; allowed: a service account: ${aLabel}`,
+      ],
+    ],
+
+    [
+      "an empty list of namespaces for the key",
+      { reflector: { namespaces: [] } },
+      ['reflector.namespaces is []; allowed: at least one namespace, or "all"; Reflector reads an empty list as all'],
+    ],
+    [
+      "cert-manager among the namespaces for the key",
+      { reflector: { namespaces: ["apps", "cert-manager"] } },
+      [
+        'reflector.namespaces[1] is "cert-manager"; allowed: a namespace other than cert-manager, where the key is already',
+      ],
+    ],
+    [
+      "a namespace for the key that Kubernetes refuses",
+      { reflector: { namespaces: ["Apps"] } },
+      [`reflector.namespaces[0] is "Apps"; allowed: a namespace: ${aLabel}`],
+    ],
+    [
+      "a pattern of namespaces for the key",
+      { reflector: { namespaces: "apps-.*" } },
+      ['reflector.namespaces is "apps-.*"; allowed: a list of namespaces, or "all"'],
+    ],
+
+    ["TLS 1.1", { gateway: { minTls: "1.1" } }, ['gateway.minTls is "1.1"; allowed: "1.2" or "1.3"']],
+    [
+      "a TLS version that YAML reads as a number",
+      { gateway: { minTls: 1.2 } },
+      ['gateway.minTls is 1.2; allowed: "1.2" or "1.3"'],
+    ],
+    [
+      "another type of Service with a load balancer",
+      { gateway: { serviceType: "NodePort" } },
+      [
+        'gateway.serviceType is "NodePort"; allowed: nothing but "LoadBalancer" with loadBalancer, whose contract it is; remove one of the two',
+      ],
+    ],
+
+    ...["^1.31.4", "~1.31.4", ">=1.31.4", "1.31.x", "1.31", "latest", ""].map((version): [string, Raw, string[]] => [
+      `"${version}" as a chart's version`,
+      { charts: { istio: { version } } },
+      [`charts.istio.version is "${version}"; allowed: ${exactVersion}`],
+    ]),
+    ...["charts.jetstack.io", "ftp://charts.example.com", "git@example.com:charts", "https://", "charts/"].map(
+      (repo): [string, Raw, string[]] => [
+        `"${repo}" as a source of charts`,
+        { charts: { mirror: repo, certManager: { repo } } },
+        [
+          `charts.certManager.repo is "${repo}"; allowed: ${aSource}`,
+          `charts.mirror is "${repo}"; allowed: ${aSource}`,
+        ],
+      ],
+    ),
+    [
+      "an unknown chart",
+      { charts: { argocd: {} } },
+      [
+        "charts.argocd is no setting; allowed: a map with no other keys than mirror, certManager, reflector, istio, externalSecrets",
+      ],
+    ],
+    [
+      "values of an unknown Istio chart",
+      { charts: { istio: { values: { cni: {} } } } },
+      ["charts.istio.values.cni is no setting; allowed: a map with no other keys than base, istiod, gateway"],
+    ],
+    [
+      "a list as values",
+      { charts: { reflector: { values: [1] } } },
+      ["charts.reflector.values is [1]; allowed: a map of chart values, merged over the program's own"],
+    ],
+
+    ["port 0", serving({ port: 0 }), [`services[0].port is 0; allowed: ${aPort}`]],
+    ["port 65536", serving({ port: 65536 }), [`services[0].port is 65536; allowed: ${aPort}`]],
+    ["text as port", serving({ port: "80" }), [`services[0].port is "80"; allowed: ${aPort}`]],
+    [
+      "an empty service",
+      { services: [{}, {}] },
+      [0, 1].flatMap((index) => [
+        `services[${index}].name is missing; allowed: ${aName}`,
+        `services[${index}].namespace is missing; allowed: a namespace that exists: ${aLabel}`,
+        `services[${index}].port is missing; allowed: ${aPort}`,
+      ]),
+    ],
+    [
+      "names of a service that Kubernetes refuses",
+      serving({ name: "-a", namespace: "Vault_NS", service: "a.b" }),
+      [
+        `services[0].name is "-a"; allowed: ${aName}`,
+        `services[0].namespace is "Vault_NS"; allowed: a namespace that exists: ${aLabel}`,
+        `services[0].service is "a.b"; allowed: the name of a Service: ${aLabel}`,
+      ],
+    ],
+    [
+      // As a label it would do, but "-vs" is added to it.
+      "a name of 61 characters",
+      serving({ name: "a".repeat(61) }),
+      [`services[0].name is "${"a".repeat(61)}"; allowed: ${aName}`],
+    ],
+    [
+      // Its default host would be two labels below the base domain.
+      "a name with a dot, once",
+      serving({ name: "a.b" }),
+      [`services[0].name is "a.b"; allowed: ${aName}`],
+    ],
+    [
+      "two services with one host by default",
+      serving({}, { namespace: "other" }),
+      [`services[1].host is "vault.cluster.example.com"; allowed: ${ownHost}`],
+    ],
+    [
+      "two services with one host by hand",
+      serving({ host: "a.cluster.example.com" }, { name: "b", host: "a.cluster.example.com" }),
+      [`services[1].host is "a.cluster.example.com"; allowed: ${ownHost}`],
+    ],
+    [
+      "two services with one host, by default and by hand",
+      serving({}, { name: "b", host: "vault.cluster.example.com" }),
+      [`services[1].host is "vault.cluster.example.com"; allowed: ${ownHost}`],
+    ],
+    [
+      "two services with one namespace and name",
+      serving({}, { host: "a.cluster.example.com" }),
+      [`services[1].name is "vault"; allowed: ${ownName}`],
+    ],
+    [
+      // They have one host as well, but only because they have one name.
+      "the same service twice, once",
+      serving({}, {}),
+      [`services[1].name is "vault"; allowed: ${ownName}`],
+    ],
+    [
+      "a host in another domain",
+      serving({ host: "vault.example.org" }),
+      [`services[0].host is "vault.example.org"; allowed: ${covered}`],
+    ],
+    [
+      "a host beside the base domain",
+      serving({ host: "vault.example.com" }),
+      [`services[0].host is "vault.example.com"; allowed: ${covered}`],
+    ],
+    [
+      "a host two labels below the base domain",
+      serving({ host: "a.b.cluster.example.com" }),
+      [`services[0].host is "a.b.cluster.example.com"; allowed: ${covered}`],
+    ],
+    [
+      // It ends like the base domain, but not at a dot.
+      "a host that only looks covered",
+      serving({ host: "xcluster.example.com" }),
+      [`services[0].host is "xcluster.example.com"; allowed: ${covered}`],
+    ],
+    [
+      "a wildcard as host",
+      serving({ host: "*.cluster.example.com" }),
+      [`services[0].host is "*.cluster.example.com"; allowed: ${aHost}`],
+    ],
+    [
+      "an upper-case host",
+      serving({ host: "Vault.cluster.example.com" }),
+      [`services[0].host is "Vault.cluster.example.com"; allowed: ${aHost}`],
+    ],
+    ["a number as host", serving({ host: 5 }), [`services[0].host is 5; allowed: ${aHost}`]],
+    ["null as host", serving({ host: null }), [`services[0].host is null; allowed: ${aHost}`]],
+
+    ["a placeholder", { domain: "<zone>" }, [`domain ${placeholder("<zone>")}`]],
+    [
+      "nested placeholders and those in lists",
+      {
+        cluster: { id: "<OKE cluster OCID>" },
+        ...balanced({ allowedCidrs: ["10.0.0.0/8", "<office CIDR>"] }),
+        reflector: { namespaces: ["<namespace>"] },
+        charts: { istio: { values: { istiod: { global: { hubs: ["<registry>"] } } } } },
+        ...serving({ name: "<name>", host: "<host>" }),
+      },
+      [
+        `charts.istio.values.istiod.global.hubs[0] ${placeholder("<registry>")}`,
+        `cluster.id ${placeholder("<OKE cluster OCID>")}`,
+        `loadBalancer.allowedCidrs[1] ${placeholder("<office CIDR>")}`,
+        `reflector.namespaces[0] ${placeholder("<namespace>")}`,
+        `services[0].host ${placeholder("<host>")}`,
+        `services[0].name ${placeholder("<name>")}`,
+      ],
+    ],
+  ])("%s", (_what, changes, lines) => {
+    expect(messageOf({ ...oke, ...changes })).toBe(message(...lines));
+  });
+
+  it("nothing at all with what is required, in one message", () => {
+    expect(messageOf({})).toBe(
+      message(
+        `acme.email is missing; allowed: ${anEmail}; the ACME server asks for a contact`,
+        "cluster is missing; allowed: a map with keys of id, endpoint, context, kubeconfig",
+        `domain is missing; allowed: ${aZone}`,
+        'vault is missing; allowed: a map with address, required where a DNS token is kept; or set cloudflare.token to "none"',
+      ),
+    );
+  });
+
+  it("many mistakes with all their lines, sorted, and no other", () => {
+    const wrong = {
+      ...oke,
+      colour: "red",
+      size: "large",
+      cluster: { id: clusterId, kubeconfig: "config" },
+      acme: { server: "production", propagationSeconds: 5 },
+      ...balanced({ rules: "None", minMbps: 200, maxMbps: 100, allowedCidrs: ["10.0.0.1/8"], colour: "red" }),
+      cloudflareApiToken: "s3same",
+      vault: { address: "<Vault address>" },
+      gateway: { serviceType: "ClusterIP" },
+      ...serving({ port: 0 }, { host: "vault.example.org" }, { name: "b", host: "vault.cluster.example.com" }),
+    };
+    expect(messageOf(wrong)).toBe(
+      message(
+        `acme.email is missing; allowed: ${anEmail}; the ACME server asks for a contact`,
+        `acme.propagationSeconds is 5; allowed: ${tenSeconds}`,
+        'cloudflareApiToken is [secret]; allowed: nothing unless cloudflare.token is "supplied"; set that, or remove the token',
+        'cluster.kubeconfig is "config"; allowed: only with context; remove it',
+        `colour ${noOtherKeys}`,
+        'gateway.serviceType is "ClusterIP"; allowed: nothing but "LoadBalancer" with loadBalancer, whose contract it is; remove one of the two',
+        'loadBalancer.allowedCidrs[0] is "10.0.0.1/8"; allowed: an IPv4 CIDR without host bits, such as 10.0.0.0/8',
+        "loadBalancer.colour is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, alwaysFree",
+        "loadBalancer.minMbps is 200; allowed: at most maxMbps; lower minMbps or raise maxMbps",
+        `loadBalancer.nodeNsgId ${nodeNsgRequired}`,
+        'loadBalancer.vcnId is missing; allowed: the OCID of the vcn, required with rules "None"',
+        `services[0].port is 0; allowed: ${aPort}`,
+        `services[1].host is "vault.example.org"; allowed: ${covered}`,
+        `services[1].name is "vault"; allowed: ${ownName}`,
+        `services[2].host is "vault.cluster.example.com"; allowed: ${ownHost}`,
+        'size is "large"; allowed: "small" or "production"',
+        `vault.address ${placeholder("<Vault address>")}`,
+      ),
+    );
+  });
+});
+
+describe("A secret stays out of the message", () => {
+  it.each(["two words", "<token>", 5, { token: "s3same" }])("when cloudflareApiToken is %j", (cloudflareApiToken) => {
+    const got =
+      cloudflareApiToken === "<token>"
+        ? placeholder("[secret]")
+        : "is [secret]; allowed: a Cloudflare API token, set with `pulumi config set --secret`";
+    expect(messageOf({ ...oke, cloudflare: { token: "supplied" }, cloudflareApiToken })).toBe(
+      message(`cloudflareApiToken ${got}`),
+    );
+  });
+
+  it.each(topLevelKeys)("when %s is stored as one", (key) => {
+    const wrong = { ...oke, [key]: "s3 same" };
+    expect(messageOf(wrong, (name) => name === key)).toBe(messageOf(wrong).replaceAll('"s3 same"', "[secret]"));
+    expect(messageOf({ ...oke, [key]: "<s3same>" }, (name) => name === key)).toBe(
+      message(`${key} ${placeholder("[secret]")}`),
+    );
+  });
+
+  it("when it is part of a map, where only the names of keys are shown", () => {
+    const wrong = {
+      ...oke,
+      ...balanced({ minMbps: 5, s3: "s3same", reservedIp: "<s3same>", allowedCidrs: ["10.1.2.3/24"] }),
+    };
+    expect(messageOf(wrong, (key) => key === "loadBalancer")).toBe(
+      message(
+        "loadBalancer.allowedCidrs[0] is [secret]; allowed: an IPv4 CIDR without host bits",
+        `loadBalancer.minMbps is [secret]; allowed: ${bandwidth}`,
+        `loadBalancer.reservedIp ${placeholder("[secret]")}`,
+        "loadBalancer.s3 is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, alwaysFree",
+      ),
+    );
+  });
+
+  it("when it is of no known key", () => {
+    expect(messageOf({ ...oke, colour: "s3same" }, (key) => key === "colour")).toBe(message(`colour ${noOtherKeys}`));
+  });
+
+  it.each([
+    ["domain", { domain: "s3same.example" }, "cluster.[secret]"],
+    ["baseDomain", { baseDomain: "s3same.example.com" }, "[secret]"],
+  ])("when it is the %s that a service's host is made of", (key, changes, shown) => {
+    const wrong = { ...oke, ...changes, ...serving({}, { namespace: "b" }, { name: "c", host: "c.example.org" }) };
+    expect(messageOf(wrong, (name) => name === key)).toBe(
+      message(
+        `services[1].host is "vault.${shown}"; allowed: ${ownHost}`,
+        `services[2].host is "c.example.org"; allowed: ${shown} or one label below it: the certificate covers nothing else`,
+      ),
+    );
+  });
+});
+
+describe("parseSettings fills in", () => {
+  const charts: Settings["charts"] = {
+    certManager: { version: "v1.21.2", repo: "https://charts.jetstack.io" },
+    reflector: { version: "10.0.63", repo: "https://emberstack.github.io/helm-charts" },
+    istio: { version: "1.31.4", repo: "https://blob.istio.io/istio-release/charts" },
+    externalSecrets: { version: "2.9.0", repo: "https://charts.external-secrets.io" },
+  };
+  const common = {
+    domain: "example.com",
+    baseDomain: "cluster.example.com",
+    hosts: ["*.cluster.example.com", "cluster.example.com"],
+    size: "small",
+    externalSecrets: { install: true, namespace: "external-secrets", serviceAccount: "external-secrets" },
+    reflector: { namespaces: ["istio-system"] },
+    gateway: { minTls: "1.2" },
+    charts,
+    services: [],
+  };
+
+  it("the smallest stack", () => {
+    expect(parseSettings(smallest)).toEqual({
+      ...common,
+      cluster: { context: "kind" },
+      cloudflare: { token: "none", tokenSerial: 1, proxied: false, ttlSeconds: 300 },
+    });
+  });
+
+  it("the smallest stack on OKE", () => {
+    expect(parseSettings(oke)).toEqual({
+      ...common,
+      cluster: { id: clusterId },
+      acme: { directory: directories.staging, email: "platform@example.com" },
+      loadBalancer: {
+        compartmentId,
+        minMbps: 10,
+        maxMbps: 10,
+        rules: "SL-All",
+        allowedCidrs: ["0.0.0.0/0"],
+        internal: false,
+        alwaysFree: false,
+      },
+      cloudflare: { token: "scoped", tokenSerial: 1, proxied: false, ttlSeconds: 300 },
+      vault: {
+        address: "https://vault.example.com",
+        clusterAddress: "http://vault.vault:8200",
+        mount: "secret",
+        path: "prod/cert-manager",
+        role: "external-secrets",
+        authPath: "kubernetes",
+      },
+    });
+  });
+
+  const optional = topLevelKeys.filter((key) => !(key in smallest));
+  it.each(optional)("an empty %s as if it were not set", (key) => {
+    for (const empty of ["", [], {}]) {
+      expect(parseSettings({ ...smallest, [key]: empty })).toEqual(parseSettings(smallest));
+    }
+  });
+
+  it("no acme and no cloudflare where they are empty", () => {
+    expect(parseSettings({ ...oke, cloudflare: {} })).toEqual(parseSettings(oke));
+    expect(messageOf({ ...oke, acme: {} })).toBe(messageOf({ ...oke, acme: undefined }));
+  });
+
+  it.each([
+    ["another name in the zone", "apps.eu.example.com"],
+    ["the zone itself", "example.com"],
+  ])("hosts below a base domain that is %s", (_what, baseDomain) => {
+    expect(parseSettings({ ...smallest, baseDomain, ...serving({}) })).toEqual({
+      ...parseSettings(smallest),
+      baseDomain,
+      hosts: [`*.${baseDomain}`, baseDomain],
+      services: [{ ...vaultService, service: "vault", host: `vault.${baseDomain}` }],
+    });
+  });
+
+  it("a service's Service and host where they are not given", () => {
+    const given = {
+      name: "argocd",
+      namespace: "vault",
+      service: "argocd-server",
+      port: 80,
+      host: "cluster.example.com",
+    };
+    expect(parseSettings({ ...smallest, services: [vaultService, given] }).services).toEqual([
+      { ...vaultService, service: "vault", host: "vault.cluster.example.com" },
+      given,
+    ]);
+  });
+
+  it.each([
+    [
+      ["apps", "apps", "a"],
+      ["a", "apps", "istio-system"],
+    ],
+    [
+      ["istio-system", "z"],
+      ["istio-system", "z"],
+    ],
+    ["all", "all"],
+  ])("the namespaces of the key: %j are %j", (namespaces, expected) => {
+    expect(parseSettings({ ...smallest, reflector: { namespaces } }).reflector).toEqual({ namespaces: expected });
+  });
+
+  it("a chart's repository: its own, else the mirror, else the default", () => {
+    const own = { certManager: { version: "1.21.3", repo: "./charts" }, istio: { values: { base: { a: 1 } } } };
+    expect(parseSettings({ ...smallest, charts: own }).charts).toEqual({
+      ...charts,
+      certManager: { version: "1.21.3", repo: "./charts" },
+      istio: { ...charts.istio, values: { base: { a: 1 } } },
+    });
+    expect(parseSettings({ ...smallest, charts: { ...own, mirror: "oci://mirror/charts" } }).charts).toEqual({
+      certManager: { version: "1.21.3", repo: "./charts" },
+      reflector: { ...charts.reflector, repo: "oci://mirror/charts" },
+      istio: { ...charts.istio, repo: "oci://mirror/charts", values: { base: { a: 1 } } },
+      externalSecrets: { ...charts.externalSecrets, repo: "oci://mirror/charts" },
+    });
+  });
+
+  it.each([
+    ["staging", directories.staging],
+    ["production", directories.production],
+    ["https://acme.example.com/dir", "https://acme.example.com/dir"],
+  ])("the ACME directory of %s", (server, directory) => {
+    expect(parseSettings({ ...oke, ...account({ server }) }).acme).toEqual({
+      directory,
+      email: "platform@example.com",
+    });
+  });
+
+  it("no ACME account for the CA in the cluster, though an e-mail is given", () => {
+    expect(parseSettings({ ...oke, ...account({ server: "ca" }) }).acme).toBeUndefined();
+  });
+});
+
+describe("parseSettings accepts", () => {
+  const accepted = parseSettings(oke);
+  const acme = { directory: directories.staging, email: "platform@example.com" };
+
+  it.each<[what: string, changes: Raw, resolved: Raw]>([
+    [
+      "the lowest and the highest bandwidth",
+      balanced({ minMbps: 10, maxMbps: 8192 }),
+      {
+        loadBalancer: { ...accepted.loadBalancer, maxMbps: 8192 },
+      },
+    ],
+    [
+      "10 Mbps with alwaysFree",
+      balanced({ alwaysFree: true }),
+      {
+        loadBalancer: { ...accepted.loadBalancer, alwaysFree: true },
+      },
+    ],
+    [
+      "the tenancy as compartment",
+      balanced({ compartmentId: "ocid1.tenancy.oc1..aaaa" }),
+      {
+        loadBalancer: { ...accepted.loadBalancer, compartmentId: "ocid1.tenancy.oc1..aaaa" },
+      },
+    ],
+    [
+      "NSG with the nodes' NSG and without a VCN",
+      balanced({ rules: "NSG", nodeNsgId }),
+      {
+        loadBalancer: { ...accepted.loadBalancer, rules: "NSG", nodeNsgId },
+      },
+    ],
+    [
+      "None with the nodes' NSG and the VCN",
+      balanced({ rules: "None", nodeNsgId, vcnId }),
+      {
+        loadBalancer: { ...accepted.loadBalancer, rules: "None", nodeNsgId, vcnId },
+      },
+    ],
+    [
+      "a reserved IP",
+      balanced({ reservedIp: publicIpId }),
+      {
+        loadBalancer: { ...accepted.loadBalancer, reservedIp: publicIpId },
+      },
+    ],
+    [
+      "an endpoint of an OKE cluster",
+      { cluster: { id: clusterId, endpoint: "PRIVATE_ENDPOINT" } },
+      {
+        cluster: { id: clusterId, endpoint: "PRIVATE_ENDPOINT" },
+      },
+    ],
+    [
+      "a context with its kubeconfig",
+      { cluster: { context: "kind", kubeconfig: "config" } },
+      {
+        cluster: { context: "kind", kubeconfig: "config" },
+      },
+    ],
+    [
+      "a load balancer's own type of Service",
+      { gateway: { serviceType: "LoadBalancer", minTls: "1.3" } },
+      {
+        gateway: { serviceType: "LoadBalancer", minTls: "1.3" },
+      },
+    ],
+    [
+      "another type of Service without a load balancer",
+      {
+        cluster: { context: "kind" },
+        loadBalancer: undefined,
+        gateway: { serviceType: "NodePort" },
+      },
+      {
+        cluster: { context: "kind" },
+        loadBalancer: undefined,
+        gateway: { serviceType: "NodePort", minTls: "1.2" },
+      },
+    ],
+    [
+      "a supplied token",
+      { cloudflare: { token: "supplied" }, cloudflareApiToken: "s3same" },
+      {
+        cloudflare: { ...accepted.cloudflare, token: "supplied" },
+        cloudflareApiToken: "s3same",
+      },
+    ],
+    [
+      "a TTL of 60 seconds",
+      { cloudflare: { ttlSeconds: 60 } },
+      {
+        cloudflare: { ...accepted.cloudflare, ttlSeconds: 60 },
+      },
+    ],
+    [
+      "a wait of ten seconds with Let's Encrypt",
+      account({ propagationSeconds: 10 }),
+      {
+        acme: { ...acme, propagationSeconds: 10 },
+      },
+    ],
+    [
+      "no wait at another ACME server, with its CA",
+      account({
+        server: "https://acme.example.com/dir",
+        propagationSeconds: 0,
+        caBundle: pem,
+      }),
+      { acme: { ...acme, directory: "https://acme.example.com/dir", propagationSeconds: 0, caBundle: pem } },
+    ],
+    ...["v1.21.0", "1.100.0", "v2.0.0"].map((version): [string, Raw, Raw] => [
+      `a wait with cert-manager ${version}`,
+      { ...account({ propagationSeconds: 30 }), charts: { certManager: { version } } },
+      {
+        acme: { ...acme, propagationSeconds: 30 },
+        charts: { ...accepted.charts, certManager: { ...accepted.charts.certManager, version } },
+      },
+    ]),
+    [
+      "the first and the last port, and names of full length",
+      {
+        services: [
+          { name: "a".repeat(60), namespace: "n".repeat(63), port: 1 },
+          { name: "b", namespace: "n", port: 65535, service: "s".repeat(63) },
+        ],
+      },
+      {
+        services: [
+          {
+            name: "a".repeat(60),
+            namespace: "n".repeat(63),
+            port: 1,
+            service: "a".repeat(60),
+            host: `${"a".repeat(60)}.cluster.example.com`,
+          },
+          { name: "b", namespace: "n", port: 65535, service: "s".repeat(63), host: "b.cluster.example.com" },
+        ],
+      },
+    ],
+    [
+      "one name in two namespaces with two hosts",
+      serving({}, { namespace: "other", host: "other.cluster.example.com" }),
+      {
+        services: [
+          { ...vaultService, service: "vault", host: "vault.cluster.example.com" },
+          { ...vaultService, namespace: "other", service: "vault", host: "other.cluster.example.com" },
+        ],
+      },
+    ],
+  ])("%s", (_what, changes, resolved) => {
+    expect(parseSettings({ ...oke, ...changes })).toEqual({ ...accepted, ...resolved });
+  });
+});
+
+describe("For any input", () => {
+  // A failure prints its seed: FAST_CHECK_SEED=<seed> runs it again.
+  const seed = process.env.FAST_CHECK_SEED;
+  const parameters = seed === undefined ? {} : { seed: Number(seed) };
+
+  const spell = (address: number, bits: number) =>
+    `${[24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join(".")}/${bits}`;
+  const hostMask = (bits: number) => (bits === 32 ? 0 : 0xffff_ffff >>> bits);
+  const anyAddress = fc.integer({ min: 0, max: 0xffff_ffff });
+
+  it("an aligned IPv4 CIDR is accepted", () => {
+    fc.assert(
+      fc.property(anyAddress, fc.integer({ min: 0, max: 32 }), (address, bits) => {
+        const cidr = spell(address & ~hostMask(bits), bits);
+        expect(parseSettings({ ...oke, ...balanced({ allowedCidrs: [cidr] }) }).loadBalancer?.allowedCidrs).toEqual([
+          cidr,
+        ]);
+      }),
+      parameters,
+    );
+  });
+
+  it("an IPv4 CIDR with host bits is refused, and the aligned one named", () => {
+    const withHostBits = fc
+      .integer({ min: 0, max: 31 })
+      .chain((bits) => fc.tuple(anyAddress, fc.integer({ min: 1, max: hostMask(bits) }), fc.constant(bits)));
+    fc.assert(
+      fc.property(withHostBits, ([address, host, bits]) => {
+        const network = address & ~hostMask(bits);
+        const cidr = spell(network | host, bits);
+        expect(messageOf({ ...oke, ...balanced({ allowedCidrs: [cidr] }) })).toBe(
+          message(
+            `loadBalancer.allowedCidrs[0] is "${cidr}"; allowed: an IPv4 CIDR without host bits, such as ${spell(network, bits)}`,
+          ),
+        );
+      }),
+      parameters,
+    );
+  });
+
+  it("each of several independent mistakes gets exactly one line", () => {
+    const right = {
+      ...oke,
+      acme: { email: "platform@example.com", server: "production" },
+      ...balanced({ rules: "None", vcnId, nodeNsgId, internal: true, minMbps: 100, maxMbps: 1000 }),
+      cloudflare: {},
+      externalSecrets: {},
+      reflector: {},
+      gateway: {},
+      charts: {},
+      ...serving({}, { name: "argocd" }, { name: "grafana" }),
+    };
+    const mistakes: { section?: string; entry?: number; key: string; value?: unknown; line: string }[] = [
+      { key: "colour", value: "red", line: `colour ${noOtherKeys}` },
+      { key: "size", value: "large", line: 'size is "large"; allowed: "small" or "production"' },
+      {
+        key: "cloudflareApiToken",
+        value: "s3same",
+        line: 'cloudflareApiToken is [secret]; allowed: nothing unless cloudflare.token is "supplied"; set that, or remove the token',
+      },
+      {
+        section: "cluster",
+        key: "kubeconfig",
+        value: "config",
+        line: 'cluster.kubeconfig is "config"; allowed: only with context; remove it',
+      },
+      {
+        section: "acme",
+        key: "email",
+        line: `acme.email is missing; allowed: ${anEmail}; the ACME server asks for a contact`,
+      },
+      {
+        section: "acme",
+        key: "propagationSeconds",
+        value: 9,
+        line: `acme.propagationSeconds is 9; allowed: ${tenSeconds}`,
+      },
+      {
+        section: "acme",
+        key: "caBundle",
+        value: pem,
+        line: `acme.caBundle is ${JSON.stringify(pem)}; allowed: ${onlyWithUrl}`,
+      },
+      {
+        section: "loadBalancer",
+        key: "vcnId",
+        line: 'loadBalancer.vcnId is missing; allowed: the OCID of the vcn, required with rules "None"',
+      },
+      { section: "loadBalancer", key: "nodeNsgId", line: `loadBalancer.nodeNsgId ${nodeNsgRequired}` },
+      {
+        section: "loadBalancer",
+        key: "minMbps",
+        value: 1001,
+        line: "loadBalancer.minMbps is 1001; allowed: at most maxMbps; lower minMbps or raise maxMbps",
+      },
+      {
+        section: "loadBalancer",
+        key: "reservedIp",
+        value: publicIpId,
+        line: `loadBalancer.reservedIp is "${publicIpId}"; allowed: nothing with internal: true, whose load balancer has no public IP; remove one of the two`,
+      },
+      {
+        section: "loadBalancer",
+        key: "allowedCidrs",
+        value: ["10.0.0.0/33"],
+        line: `loadBalancer.allowedCidrs[0] is "10.0.0.0/33"; allowed: ${aCidr}`,
+      },
+      {
+        section: "vault",
+        key: "address",
+        value: "<Vault address>",
+        line: `vault.address ${placeholder("<Vault address>")}`,
+      },
+      {
+        section: "cloudflare",
+        key: "ttlSeconds",
+        value: 59,
+        line: "cloudflare.ttlSeconds is 59; allowed: a whole number from 60 to 86400 (seconds)",
+      },
+      {
+        section: "externalSecrets",
+        key: "namespace",
+        value: "A",
+        line: `externalSecrets.namespace is "A"; allowed: a namespace: ${aLabel}`,
+      },
+      {
+        section: "reflector",
+        key: "namespaces",
+        value: [],
+        line: 'reflector.namespaces is []; allowed: at least one namespace, or "all"; Reflector reads an empty list as all',
+      },
+      {
+        section: "gateway",
+        key: "serviceType",
+        value: "NodePort",
+        line: 'gateway.serviceType is "NodePort"; allowed: nothing but "LoadBalancer" with loadBalancer, whose contract it is; remove one of the two',
+      },
+      { section: "charts", key: "mirror", value: "ftp://x", line: `charts.mirror is "ftp://x"; allowed: ${aSource}` },
+      {
+        section: "charts",
+        key: "istio",
+        value: { version: "1.x" },
+        line: `charts.istio.version is "1.x"; allowed: ${exactVersion}`,
+      },
+      { section: "services", entry: 0, key: "port", value: 0, line: `services[0].port is 0; allowed: ${aPort}` },
+      {
+        section: "services",
+        entry: 1,
+        key: "host",
+        value: "argocd.example.org",
+        line: `services[1].host is "argocd.example.org"; allowed: ${covered}`,
+      },
+      {
+        section: "services",
+        entry: 2,
+        key: "name",
+        value: "vault",
+        line: `services[2].name is "vault"; allowed: ${ownName}`,
+      },
+    ];
+    expect(parseSettings(right).services).toHaveLength(3);
+    fc.assert(
+      fc.property(fc.subarray(mistakes, { minLength: 1 }), (chosen) => {
+        const wrong: Raw = structuredClone(right);
+        for (const { section, entry, key, value } of chosen) {
+          const at = section === undefined ? wrong : wrong[section];
+          Object.assign(entry === undefined ? (at as Raw) : ((at as Raw[])[entry] as Raw), { [key]: value });
+        }
+        expect(messageOf(wrong)).toBe(message(...chosen.map(({ line }) => line).sort()));
+      }),
+      parameters,
+    );
+  });
+});
+
+describe("warnings", () => {
+  const warningsOf = (changes: Raw, today = "2026-11-23") =>
+    warnings(parseSettings({ ...oke, ...changes }), new Date(today));
+  const labPins = {
+    certManager: { version: "v1.20.0" },
+    reflector: { version: "10.0.17" },
+    istio: { version: "1.26.4" },
+  };
+  const past = "Istio 1.26.4 is past its end of support, 2025-12-22; choose a newer version in charts";
+
+  it("are none with the default pins", () => {
+    expect(warningsOf({})).toEqual([]);
+  });
+
+  it("name the lab's pin that is past its end", () => {
+    expect(warningsOf({ charts: labPins })).toEqual([past]);
+  });
+
+  it("name it from the day after its last", () => {
+    expect(warningsOf({ charts: labPins }, "2025-12-22T23:59:59Z")).toEqual([]);
+    expect(warningsOf({ charts: labPins }, "2025-12-23T00:00:00Z")).toEqual([past]);
+  });
+
+  // All of the table's pairs have a Kubernetes minor in common, so none can show the warning about that.
+  it.each(
+    ["1.26.4", "1.27.0", "1.28.0", "1.29.0", "1.30.0", "1.31.4"].flatMap((istio) =>
+      ["v1.20.0", "v1.21.2"].map((certManager) => [istio, certManager]),
+    ),
+  )("are none about the Kubernetes minors of Istio %s and cert-manager %s", (istio, certManager) => {
+    expect(
+      warningsOf({ charts: { istio: { version: istio }, certManager: { version: certManager } } }, "2025-01-01"),
+    ).toEqual([]);
+  });
+
+  it("are none about versions that the table does not know", () => {
+    expect(
+      warningsOf({ charts: { istio: { version: "9.9.9" }, certManager: { version: "v9.9.9" } } }, "2099-01-01"),
+    ).toEqual([]);
+  });
+
+  it("say that the key is copied everywhere", () => {
+    expect(warningsOf({ reflector: { namespaces: "all" } })).toEqual([
+      'reflector.namespaces is "all": the certificate\'s private key is copied into every namespace',
+    ]);
+  });
+
+  it("say when the token ends", () => {
+    expect(warningsOf({ cloudflare: { tokenExpiresDays: 90 } })).toEqual([
+      "cloudflare.tokenExpiresDays is 90: raise cloudflare.tokenSerial and run up before then, or renewals stop",
+    ]);
+  });
+
+  it("say what Cloudflare's proxy does not cover", () => {
+    expect(warningsOf({ cloudflare: { proxied: true } })).toEqual([
+      "cloudflare.proxied is true: Cloudflare's own certificate covers *.example.com only; *.cluster.example.com needs a paid edge certificate",
+    ]);
+  });
+
+  it("are none about the proxy where its own certificate covers the hosts", () => {
+    expect(warningsOf({ baseDomain: "example.com", cloudflare: { proxied: true } })).toEqual([]);
+  });
+
+  it("come all at once", () => {
+    expect(
+      warningsOf({
+        reflector: { namespaces: "all" },
+        cloudflare: { tokenExpiresDays: 1, proxied: true },
+        charts: labPins,
+      }),
+    ).toEqual([
+      'reflector.namespaces is "all": the certificate\'s private key is copied into every namespace',
+      "cloudflare.tokenExpiresDays is 1: raise cloudflare.tokenSerial and run up before then, or renewals stop",
+      "cloudflare.proxied is true: Cloudflare's own certificate covers *.example.com only; *.cluster.example.com needs a paid edge certificate",
+      past,
+    ]);
+  });
+});
