@@ -63,6 +63,8 @@ export async function record(
   await pulumi.runtime.setMocks(cloud, "oke-platform", stack, cloud === nothingKnown);
   pulumi.runtime.setAllConfig(config.values, config.secrets);
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  // The mock monitor knows no hooks; the engine calls them, and nothing of that is recorded.
+  monitor.registerResourceHook = (_request, done) => done(null, {});
   monitor.newUrn = (parent, type, name) => {
     const chain = parent.split("::")[2] ?? "";
     const qualified = parent === "" || chain === STACK ? type : `${chain}$${type}`;
@@ -150,6 +152,7 @@ type Done = (error: Error | null, response: { getUrn(): string } | undefined) =>
 
 interface Monitor {
   newUrn(parent: string, type: string, name: string): string;
+  registerResourceHook(request: unknown, done: (error: null, response: object) => void): void;
   registerResource(request: Request, done: Done): unknown;
   readResource(request: Request, done: Done): unknown;
 }

@@ -1,60 +1,26 @@
-import { execFileSync } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { projectDirectory, type StackConfig } from "../../sandbox/stack.ts";
+import type { StackConfig } from "../../sandbox/stack.ts";
 import { emptyWorld, problemsOf, sha256, World } from "../../sandbox/world.ts";
+import {
+  changesIn,
+  everythingIn,
+  gitStatus,
+  HOSTS,
+  oneMore,
+  problemsIn,
+  SCALE,
+  settingOf,
+  shown,
+  withSettings,
+} from "./harness.ts";
 
 // The unchanged program through the real engine, against the simulated clouds. What a real cloud does with it beyond
 // the world's rules is not proven here.
-
-/** Real seconds for each second of the world: a whole `up` in about three. */
-const SCALE = 0.005;
-const HOSTS = ["vault.cluster.example.com", "argocd.cluster.example.com"];
-
-/** A change of the stack's settings, by key below `oke-platform:`. */
-const withSettings =
-  (changes: Record<string, unknown>) =>
-  (config: StackConfig): StackConfig => {
-    const values = { ...config.values };
-    for (const [key, value] of Object.entries(changes)) values[`oke-platform:${key}`] = JSON.stringify(value);
-    return { ...config, values };
-  };
-
-const oneMore = [
-  { name: "grafana", namespace: "default", port: 3000 },
-  { name: "vault", namespace: "vault", port: 8200 },
-  { name: "argocd", namespace: "argocd", service: "argocd-server", port: 80 },
-];
-
-const lastName = (urn: string) => urn.split("::").slice(3).join("::");
-
-/** What an operation did, by resource: `create name`, sorted; what stays the same is left out. */
-function changesIn(events: EngineEvent[]): string[] {
-  return events
-    .flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? [])
-    .filter(
-      ({ op, type }) => !["same", "read", "refresh", "discard"].includes(op) && !/^(pulumi|oke-platform):/.test(type),
-    )
-    .map(({ op, urn }) => `${op} ${lastName(urn)}`)
-    .sort();
-}
-
-/** Everything that a run left in a directory, as text. */
-async function everythingIn(directory: string): Promise<string> {
-  const files = await readdir(directory, { recursive: true, withFileTypes: true });
-  const texts = files.filter((file) => file.isFile()).map((file) => readFile(join(file.parentPath, file.name), "utf8"));
-  return (await Promise.all(texts)).join("\n");
-}
-
-/** The SDK's debug events hold every response in clear; the CLI shows them with --debug alone. */
-const shown = (events: EngineEvent[]) =>
-  events.filter(({ diagnosticEvent }) => String(diagnosticEvent?.severity) !== "debug");
-
-const gitStatus = () => execFileSync("git", ["status", "--porcelain"], { cwd: projectDirectory, encoding: "utf8" });
 
 describe.each(["prod", "lab"])("%s", (name) => {
   let directory: string;
@@ -77,14 +43,6 @@ describe.each(["prod", "lab"])("%s", (name) => {
     },
   };
   const look = async () => new World(await sandbox.cloud.look());
-  /** What is wrong for a user, once Reflector's second is over. */
-  const problems = async () => {
-    const { result } = await sandbox.cloud.visit((world) => {
-      world.advance(world.now + world.latencies.reflection);
-      return [...world.state.violations, ...HOSTS.flatMap((host) => problemsOf(world, host))];
-    });
-    return result;
-  };
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
@@ -103,7 +61,7 @@ describe.each(["prod", "lab"])("%s", (name) => {
   it("brings everything up, served over TLS", async () => {
     await open();
     const { outputs } = await sandbox.stack.up(options);
-    expect(await problems()).toEqual([]);
+    expect(await problemsIn(sandbox)).toEqual([]);
     const world = await look();
     const [ip] = world.items("PublicIp");
     expect(Object.fromEntries(Object.entries(outputs).map(([key, { value }]) => [key, value]))).toEqual({
@@ -175,11 +133,10 @@ describe.each(["prod", "lab"])("%s", (name) => {
 
   it("uses again what was kept: one address, one certificate", async () => {
     const [ip] = (await look()).items("PublicIp");
-    const { loadBalancer } = await settingsOf(name);
-    await open({ loadBalancer: { ...loadBalancer, reservedIp: ip?.id } });
+    await open({ loadBalancer: { ...(await settingOf(name, "loadBalancer")), reservedIp: ip?.id } });
     const { outputs } = await sandbox.stack.up(options);
     expect(outputs.loadBalancerAddress?.value).toBe(ip?.status.ipAddress);
-    expect(await problems()).toEqual([]);
+    expect(await problemsIn(sandbox)).toEqual([]);
     const world = await look();
     expect(world.items("PublicIp").map(({ id }) => id)).toEqual([ip?.id]);
     expect(world.state.acme.map(({ failed }) => failed)).toEqual([false]);
@@ -190,12 +147,6 @@ describe.each(["prod", "lab"])("%s", (name) => {
   });
 });
 
-async function settingsOf(stack: string): Promise<{ loadBalancer: Record<string, unknown> }> {
-  const { readStack } = await import("../../sandbox/stack.ts");
-  const { values } = await readStack(stack);
-  return { loadBalancer: JSON.parse(values["oke-platform:loadBalancer"] ?? "{}") };
-}
-
 describe("a cluster without clouds", () => {
   it("comes up with a CA of its own", async () => {
     const directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
@@ -205,15 +156,11 @@ describe("a cluster without clouds", () => {
         { values: rest, secrets },
       );
     };
-    const { stack, cloud } = await openSandbox({ directory, stack: "prod", scale: SCALE, configure: plain });
-    const { outputs } = await stack.up();
+    const sandbox = await openSandbox({ directory, stack: "prod", scale: SCALE, configure: plain });
+    const { outputs } = await sandbox.stack.up();
     expect(outputs.loadBalancerAddress?.value).toBe(null);
-    const { result } = await cloud.visit((world) => {
-      world.advance(world.now + world.latencies.reflection);
-      return [...world.state.violations, ...HOSTS.flatMap((host) => problemsOf(world, host))];
-    });
-    expect(result).toEqual([]);
-    await stack.destroy();
+    expect(await problemsIn(sandbox)).toEqual([]);
+    await sandbox.stack.destroy();
     await rm(directory, { recursive: true, force: true });
   });
 });
@@ -245,13 +192,9 @@ describe("a supplied token", () => {
       });
     };
     const events: EngineEvent[] = [];
-    const { stack, cloud } = await open("a-token-of-the-operator");
-    const { stdout } = await stack.up();
-    const { result } = await cloud.visit((it) => {
-      it.advance(it.now + it.latencies.reflection);
-      return [...it.state.violations, ...HOSTS.flatMap((host) => problemsOf(it, host))];
-    });
-    expect(result).toEqual([]);
+    const first = await open("a-token-of-the-operator");
+    const { stdout } = await first.stack.up();
+    expect(await problemsIn(first)).toEqual([]);
     const second = await open("another-token-of-the-operator");
     const changed = await second.stack.up({ onEvent: (event) => void events.push(event) });
     expect(changesIn(events)).toEqual(["update vault-secret"]);

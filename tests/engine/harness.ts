@@ -1,0 +1,68 @@
+import { execFileSync } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import type { Sandbox } from "../../sandbox/sandbox.ts";
+import { projectDirectory, readStack, type StackConfig } from "../../sandbox/stack.ts";
+import { problemsOf } from "../../sandbox/world.ts";
+
+/** Real seconds for each second of the world: a whole `up` in about three. */
+export const SCALE = 0.005;
+export const HOSTS = ["vault.cluster.example.com", "argocd.cluster.example.com"];
+
+/** A change of the stack's settings, by key below `oke-platform:`. */
+export const withSettings =
+  (changes: Record<string, unknown>) =>
+  (config: StackConfig): StackConfig => {
+    const values = { ...config.values };
+    for (const [key, value] of Object.entries(changes)) values[`oke-platform:${key}`] = JSON.stringify(value);
+    return { ...config, values };
+  };
+
+export const oneMore = [
+  { name: "grafana", namespace: "default", port: 3000 },
+  { name: "vault", namespace: "vault", port: 8200 },
+  { name: "argocd", namespace: "argocd", service: "argocd-server", port: 80 },
+];
+
+const lastName = (urn: string) => urn.split("::").slice(3).join("::");
+
+/** What an operation did, by resource: `create name`, sorted; what stays the same is left out. */
+export function changesIn(events: EngineEvent[]): string[] {
+  return events
+    .flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? [])
+    .filter(
+      ({ op, type }) => !["same", "read", "refresh", "discard"].includes(op) && !/^(pulumi|oke-platform):/.test(type),
+    )
+    .map(({ op, urn }) => `${op} ${lastName(urn)}`)
+    .sort();
+}
+
+/** Everything that a run left in a directory, as text. */
+export async function everythingIn(directory: string): Promise<string> {
+  const files = await readdir(directory, { recursive: true, withFileTypes: true });
+  const texts = files.filter((file) => file.isFile()).map((file) => readFile(join(file.parentPath, file.name), "utf8"));
+  return (await Promise.all(texts)).join("\n");
+}
+
+/** The SDK's debug events hold every response in clear; the CLI shows them with --debug alone. */
+export const shown = (events: EngineEvent[]) =>
+  events.filter(({ diagnosticEvent }) => String(diagnosticEvent?.severity) !== "debug");
+
+export const gitStatus = () =>
+  execFileSync("git", ["status", "--porcelain"], { cwd: projectDirectory, encoding: "utf8" });
+
+/** What is wrong for a user, once Reflector's second is over; empty when all is well. */
+export async function problemsIn({ cloud }: Sandbox, hosts = HOSTS): Promise<string[]> {
+  const { result } = await cloud.visit((world) => {
+    world.advance(world.now + world.latencies.reflection);
+    return [...world.state.violations, ...hosts.flatMap((host) => problemsOf(world, host))];
+  });
+  return result;
+}
+
+/** A setting of a stack, as the sandbox hands it to the program. */
+export async function settingOf(stack: string, key: string): Promise<Record<string, unknown>> {
+  const { values } = await readStack(stack);
+  return JSON.parse(values[`oke-platform:${key}`] ?? "{}");
+}
