@@ -137,7 +137,7 @@ const certificate = new WildcardCertificate(
   {
     ...inCluster,
     dependsOn: [
-      // A request to an issuer that is not Ready waits for cert-manager to look again.
+      // An account that cannot be registered must fail there, not half an hour later at the certificate.
       issuer,
       // A challenge that cannot be presented for want of the token is tried again ever later.
       ...(settings.acme && tokenSecret ? [tokenSecret] : []),

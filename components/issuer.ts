@@ -64,7 +64,7 @@ export class Issuer extends pulumi.ComponentResource {
           },
         },
         READY_SECONDS,
-        // A request to an issuer that is not there yet is only looked at again later.
+        // An issuer that does not get ready must fail itself, not the certificate that waits for it.
         { parent: this, dependsOn: [selfSigned] },
       );
       // Without the root's Secret the issuer is not Ready.

@@ -10,7 +10,8 @@ import {
   replayUp,
   timedCloud,
 } from "../sandbox/replay.ts";
-import { emptyWorld, type State } from "../sandbox/world.ts";
+import { emptyWorld, type State, usualLatencies } from "../sandbox/world.ts";
+import { leastSeconds, waveSeconds } from "../tools/bench.ts";
 import { declaredEdges, isImplied, meritOf } from "../tools/edges.ts";
 import { registrationsOf, variants } from "./harness.ts";
 
@@ -97,6 +98,19 @@ describe("the order of prod", () => {
       "token-secret waits for secret-store",
       "token-secret waits for vault-secret",
     ]);
+  });
+});
+
+describe("the time it takes", () => {
+  it("is what the world's rules allow, and never more than the article's waves, whatever takes how long", async () => {
+    const graph = graphOf(await registrationsOf("lab"));
+    const slow = [undefined, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20].flatMap((seed) => {
+      const [state, latencies] = [emptyWorld(seed), seed === undefined ? usualLatencies : latenciesFor(seed)];
+      const least = leastSeconds(graph, state, latencies);
+      const { seconds } = replayUp(graph, { state, latencies });
+      return seconds <= least * 1.05 && seconds <= waveSeconds(latencies) ? [] : [{ seed, seconds, least }];
+    });
+    expect(slow).toEqual([]);
   });
 });
 

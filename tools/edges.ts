@@ -6,14 +6,13 @@ import {
   latenciesFor,
   leftovers,
   type Outcome,
-  type Recorded,
   replayDestroy,
   replayUp,
   willingCloud,
 } from "../sandbox/replay.ts";
-import { readStack } from "../sandbox/stack.ts";
+import type { StackConfig } from "../sandbox/stack.ts";
 import { emptyWorld, type State } from "../sandbox/world.ts";
-import { record } from "./record.ts";
+import { recordStack } from "./record.ts";
 
 // Which dependency is there for what: each declared one is taken out of the recorded program, which is then played
 // against the world until something goes wrong.
@@ -108,10 +107,9 @@ export function isImplied(graph: Graph, { from, to }: Edge): boolean {
   return (graph.get(to)?.made ?? []).every(({ urn }) => before.has(urn));
 }
 
-/** The graph of a stack as recorded from the program. */
-export async function graphOfStack(stack: string): Promise<Graph> {
-  const recorded: Recorded[] = await record(() => import("../index.ts"), stack, await readStack(stack), willingCloud());
-  return graphOf(recorded);
+/** The graph of a stack as recorded from the program, with the values that the clouds would give. */
+export async function graphOfStack(stack: string, configure?: (config: StackConfig) => StackConfig): Promise<Graph> {
+  return graphOf(await recordStack(stack, willingCloud(), configure));
 }
 
 const lastName = (urn: string) => urn.split("::").at(-1) ?? urn;

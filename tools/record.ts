@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { StackConfig } from "../sandbox/stack.ts";
+import { readStack, type StackConfig } from "../sandbox/stack.ts";
 
 /** A resource as the program registered it. */
 export interface Registration {
@@ -110,6 +110,24 @@ export async function record(
     const { dependsOn = [], idFrom = [] } = edges.get(registration.urn) ?? {};
     return { ...registration, dependsOn, dataDependsOn: [...registration.dataDependsOn, ...idFrom].sort() };
   });
+}
+
+const program = new URL("../index.ts", import.meta.url).href;
+let imports = 0;
+
+/**
+ * Records the program of the working tree for one of its stacks.
+ *
+ * @param configure changes the stack's configuration @default - none
+ */
+export async function recordStack(
+  stack: string,
+  cloud: pulumi.runtime.Mocks = nothingKnown,
+  configure = (config: StackConfig) => config,
+): Promise<Registration[]> {
+  // Another query is another module: the program's top level is what is recorded.
+  const imported = () => import(/* @vite-ignore */ `${program}?recorded=${imports++}`);
+  return record(imported, stack, configure(await readStack(stack)), cloud);
 }
 
 const STACK = "pulumi:pulumi:Stack";
