@@ -39,13 +39,16 @@ const istio = new Istio("istio", { chart: charts.istio, size }, inCluster);
 // The way in.
 const zoneId = cloudflare.token === "none" ? undefined : getZoneOutput({ filter: { name: settings.domain } }).zoneId;
 const loadBalancer =
-  settings.loadBalancer && new LoadBalancer("load-balancer", { ...settings.loadBalancer, displayName });
+  settings.loadBalancer &&
+  new LoadBalancer("load-balancer", { externalTrafficPolicy: "Cluster", ...settings.loadBalancer, displayName });
 const ingressGateway = new IngressGateway(
   "ingress-gateway",
   {
     chart: charts.istio,
     size,
     namespace: istio.namespace,
+    values: loadBalancer?.gateway,
+    hooks: loadBalancer?.hooks,
     service: loadBalancer?.service ?? { type: settings.gateway.serviceType ?? "ClusterIP" },
   },
   {
@@ -183,6 +186,10 @@ function daysFromToday(days: number | undefined): string | undefined {
 export const loadBalancerAddress = address ?? null;
 /** OCID of the reserved IP; it stays after a destroy, and `loadBalancer.reservedIp` uses it again. */
 export const reservedIp = loadBalancer?.reservedIp ?? null;
+/** The load balancer's name in the OCI console: the UID of the gateway's Service. */
+export const loadBalancerName = (loadBalancer && ingressGateway.serviceUid) ?? null;
+/** The Cloudflare zone of all hosts. */
+export const zone = settings.domain;
 /** What is served. */
 export const urls = settings.services.map((service) => `https://${service.host}`);
 /** What a destroy leaves, because it is dear to get again or its chart keeps it. */

@@ -1,4 +1,6 @@
+import { AsyncResource } from "node:async_hooks";
 import { DnsRecord } from "@pulumi/cloudflare/dnsRecord.js";
+import { getDnsRecords } from "@pulumi/cloudflare/getDnsRecords.js";
 import * as pulumi from "@pulumi/pulumi";
 
 export interface DnsRecordsArgs {
@@ -13,14 +15,22 @@ export interface DnsRecordsArgs {
   readonly ttlSeconds: number;
 }
 
+const TYPE = "oke-platform:platform:DnsRecords";
+
 /** Cloudflare's word for a TTL of its own choice, the only one that a proxied record may have. */
 const AUTOMATIC_TTL = 1;
 
 /** The A records of the wildcard and of the name it stands on. Two, because a wildcard does not answer for its own base. */
 export class DnsRecords extends pulumi.ComponentResource {
   constructor(name: string, args: DnsRecordsArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("oke-platform:platform:DnsRecords", name, {}, opts);
+    super(TYPE, name, {}, opts);
 
+    // Bound, because the engine calls hooks from outside of the program, where no call to a provider is possible.
+    const free = new pulumi.ResourceHook(
+      `${name}-free`,
+      AsyncResource.bind((record: pulumi.ResourceHookArgs) => refuseTaken(name, record)),
+      { onDryRun: true },
+    );
     const record = (child: string, host: string) =>
       new DnsRecord(
         child,
@@ -32,11 +42,41 @@ export class DnsRecords extends pulumi.ComponentResource {
           proxied: args.proxied,
           ttl: args.proxied ? AUTOMATIC_TTL : args.ttlSeconds,
         },
-        { parent: this },
+        { parent: this, hooks: { beforeCreate: [free] } },
       );
     record(`${name}-wildcard`, `*.${args.baseDomain}`);
     record(`${name}-base`, args.baseDomain);
 
     this.registerOutputs();
   }
+}
+
+/** Types of records that answer for a host in the place of ours, or beside it. */
+const RIVALS = ["A", "AAAA", "CNAME"];
+
+/**
+ * Refuses to make a record for a host that has one: Cloudflare would answer with both addresses in turn, and half of
+ * the visitors would land elsewhere. A hook, because only what is new must be free; on previews too.
+ *
+ * @param parent name of the component
+ * @throws with what is there, and the way to it
+ */
+async function refuseTaken(parent: string, { name, newInputs }: pulumi.ResourceHookArgs): Promise<void> {
+  const { zoneId, name: host } = newInputs as { zoneId: unknown; name: string };
+  // A zone that is not known yet has no records.
+  if (typeof zoneId !== "string") return;
+  const { results } = await getDnsRecords({ zoneId, name: { exact: host } });
+  const taken = results.find(({ type }) => RIVALS.includes(type));
+  if (taken === undefined) return;
+  const resources = [
+    { type: TYPE, name: parent, component: true },
+    { type: "cloudflare:index/dnsRecord:DnsRecord", name, id: `${zoneId}/${taken.id}`, parent },
+  ];
+  const adopt = `echo '${JSON.stringify({ resources })}' | pulumi import --file /dev/stdin --protect=false --generate-code=false`;
+  throw new Error(
+    `${host} has a record already: ${taken.type} ${taken.content}. Delete it at Cloudflare` +
+      (taken.type === "A"
+        ? `, or hand it to this stack, and run up again: ${adopt}`
+        : "; an A record cannot be made of it"),
+  );
 }

@@ -1,4 +1,5 @@
-import { getPublicIpOutput } from "@pulumi/oci/core/getPublicIp.js";
+import { AsyncResource } from "node:async_hooks";
+import { getPublicIp, getPublicIpOutput } from "@pulumi/oci/core/getPublicIp.js";
 import { NetworkSecurityGroup } from "@pulumi/oci/core/networkSecurityGroup.js";
 import { NetworkSecurityGroupSecurityRule } from "@pulumi/oci/core/networkSecurityGroupSecurityRule.js";
 import { PublicIp } from "@pulumi/oci/core/publicIp.js";
@@ -31,12 +32,28 @@ export interface LoadBalancerArgs {
   readonly reservedIp?: string;
   /** Whether it has no public address. */
   readonly internal: boolean;
+  /** OCIDs of NSGs to attach beside the program's own; five in all. @default none */
+  readonly additionalNsgIds?: readonly string[];
+  /** Seconds without data until a connection is closed. @default - the cloud controller's 300 */
+  readonly idleTimeoutSeconds?: number;
+  /** Version of the PROXY protocol in which Envoy is told the client's address. @default - none, Envoy sees the load balancer's */
+  readonly proxyProtocol?: 1 | 2;
+  /** `Local` sends traffic only to nodes that run a gateway pod; the health check then asks for that. */
+  readonly externalTrafficPolicy: "Cluster" | "Local";
+  /** Failed health checks until a node is out. @default - the cloud controller's 3 */
+  readonly healthCheckRetries?: number;
+  /** Milliseconds until a health check has failed. @default - the cloud controller's 3000 */
+  readonly healthCheckTimeoutMs?: number;
+  /** Milliseconds between health checks. @default - the cloud controller's 10000 */
+  readonly healthCheckIntervalMs?: number;
 }
 
 /** Ports of the listeners. */
 const LISTENERS = [80, 443];
-/** What the load balancer asks of the nodes: traffic on the Service's node ports, health on kube-proxy's port. */
-const NODE_PORTS = { traffic: [30_000, 32_767], health: [10_256, 10_256] } as const;
+/** The Service's node ports, from the range that Kubernetes takes them from; a healthCheckNodePort is one of them. */
+const NODE_PORTS = [30_000, 32_767] as const;
+/** kube-proxy's health port, which is asked unless externalTrafficPolicy is Local. */
+const KUBE_PROXY = [10_256, 10_256] as const;
 
 /**
  * The contract of the OCI load balancer: address, bandwidth and firewall. The load balancer itself is made by the
@@ -52,6 +69,11 @@ export class LoadBalancer extends pulumi.ComponentResource {
   /** The part of the gateway's Service that the cloud controller reads, as values of the gateway's chart. */
   readonly service: ChartValues & { readonly type: "LoadBalancer" };
 
+  /** Refuses, on previews too, what the cloud controller cannot do for the Service; for the gateway's release. */
+  readonly hooks: pulumi.ResourceHookBinding;
+  /** What Envoy must expect of the load balancer, as values of the gateway's chart. */
+  readonly gateway: ChartValues;
+
   constructor(name: string, args: LoadBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:LoadBalancer", name, {}, opts);
 
@@ -63,8 +85,21 @@ export class LoadBalancer extends pulumi.ComponentResource {
       type: "LoadBalancer",
       annotations: annotations(args, nsg),
       ...(this.address && { loadBalancerIP: this.address }),
+      externalTrafficPolicy: args.externalTrafficPolicy,
       // Where the controller writes the listeners' rules, this is where it takes their sources from.
       ...(args.rules !== "None" && { loadBalancerSourceRanges: args.allowedCidrs }),
+    };
+
+    this.gateway = proxyProtocolValues(args.proxyProtocol);
+    this.hooks = {
+      // Bound, because the engine calls hooks from outside of the program, where no call to a provider is possible.
+      beforeCreate: [
+        hook(
+          `${name}-address-free`,
+          AsyncResource.bind(() => refuseUsedAddress(args.reservedIp)),
+        ),
+      ],
+      beforeUpdate: [hook(`${name}-edge-fixed`, refuseOtherEdge)],
     };
 
     this.registerOutputs({ address: this.address, reservedIp: this.reservedIp });
@@ -119,7 +154,8 @@ export class LoadBalancer extends pulumi.ComponentResource {
         );
       }
     }
-    for (const [purpose, [first, last]] of Object.entries(NODE_PORTS)) {
+    const toNodes = { traffic: NODE_PORTS, ...(args.externalTrafficPolicy === "Cluster" && { health: KUBE_PROXY }) };
+    for (const [purpose, [first, last]] of Object.entries(toNodes)) {
       new NetworkSecurityGroupSecurityRule(
         `${name}-to-nodes-${purpose}`,
         {
@@ -153,20 +189,47 @@ function annotations(
   args: LoadBalancerArgs,
   nsg: NetworkSecurityGroup | undefined,
 ): Record<string, pulumi.Input<string>> {
+  const nsgIds = [...(nsg ? [nsg.id] : []), ...(args.additionalNsgIds ?? [])];
+  const balancer = {
+    "connection-idle-timeout": args.idleTimeoutSeconds,
+    "connection-proxy-protocol-version": args.proxyProtocol,
+    "health-check-interval": args.healthCheckIntervalMs,
+    "health-check-retries": args.healthCheckRetries,
+    "health-check-timeout": args.healthCheckTimeoutMs,
+    internal: args.internal,
+    shape: "flexible",
+    "shape-flex-max": args.maxMbps,
+    "shape-flex-min": args.minMbps,
+    subnet1: args.subnetId,
+  };
   return {
     "oci.oraclecloud.com/load-balancer-type": "lb",
+    // Always written out: left to itself, the controller edits the subnets' security lists.
     "oci.oraclecloud.com/security-rule-management-mode": args.rules,
-    ...(nsg && { "oci.oraclecloud.com/oci-network-security-groups": nsg.id }),
+    ...(nsgIds.length > 0 && {
+      "oci.oraclecloud.com/oci-network-security-groups": pulumi.concat(...separated(nsgIds)),
+    }),
     ...(args.rules === "NSG" && {
       "oci.oraclecloud.com/oci-backend-network-security-group": requireId(args.nodeNsgId, "nodeNsgId"),
     }),
-    "service.beta.kubernetes.io/oci-load-balancer-internal": String(args.internal),
-    "service.beta.kubernetes.io/oci-load-balancer-shape": "flexible",
-    "service.beta.kubernetes.io/oci-load-balancer-shape-flex-max": String(args.maxMbps),
-    "service.beta.kubernetes.io/oci-load-balancer-shape-flex-min": String(args.minMbps),
-    ...(args.subnetId && { "service.beta.kubernetes.io/oci-load-balancer-subnet1": args.subnetId }),
+    ...Object.fromEntries(
+      Object.entries(balancer)
+        .filter(([, value]) => value !== undefined)
+        .map(([key, value]) => [`service.beta.kubernetes.io/oci-load-balancer-${key}`, String(value)]),
+    ),
   };
 }
+
+const separated = (ids: pulumi.Input<string>[]) => ids.flatMap((id, index) => (index > 0 ? [",", id] : [id]));
+
+/**
+ * Both sides must agree: an Envoy that does not expect the PROXY protocol takes its header for the client's request.
+ * https://istio.io/latest/docs/ops/configuration/traffic-management/network-topologies/#proxy-protocol
+ */
+const proxyProtocolValues = (version: 1 | 2 | undefined): ChartValues =>
+  version === undefined
+    ? {}
+    : { podAnnotations: { "proxy.istio.io/config": JSON.stringify({ gatewayTopology: { proxyProtocol: {} } }) } };
 
 /** IANA protocol number 6, TCP, and its ports, as OCI's security rules want them. */
 const tcp = (min: number, max: number) => ({ protocol: "6", tcpOptions: { destinationPortRange: { min, max } } });
@@ -174,4 +237,55 @@ const tcp = (min: number, max: number) => ({ protocol: "6", tcpOptions: { destin
 function requireId(id: string | undefined, field: string): string {
   if (id === undefined) throw new pulumi.RunError(`loadBalancer.${field} is missing; these rules need it`);
   return id;
+}
+
+const hook = (name: string, callback: pulumi.ResourceHookFunction) =>
+  new pulumi.ResourceHook(name, callback, { onDryRun: true });
+
+/**
+ * Refuses to begin with a reserved IP that something else has: the Service would wait for it until the release fails.
+ *
+ * @throws with who has it
+ */
+async function refuseUsedAddress(reservedIp: string | undefined): Promise<void> {
+  if (reservedIp === undefined) return;
+  const { ipAddress, state, assignedEntityId } = await getPublicIp({ id: reservedIp });
+  if (state === "AVAILABLE") return;
+  throw new Error(
+    `loadBalancer.reservedIp is ${ipAddress} (${reservedIp}), which is ${state}, in use by ${assignedEntityId}; name an ` +
+      "IP that is AVAILABLE, free this one first, or remove the setting to have one made",
+  );
+}
+
+/**
+ * Refuses what the cloud controller cannot do to a load balancer that exists: give it another reserved IP, or make it
+ * internal or public. It would report an event and leave the Service half-way, after everything else was changed.
+ * A hook, because only the engine knows the inputs of the run before; on previews too, where nothing is lost yet.
+ *
+ * @throws with what changes, and the way to it
+ */
+function refuseOtherEdge({ urn, oldInputs, newInputs }: pulumi.ResourceHookArgs): void {
+  const [before, after] = [edgeOf(oldInputs), edgeOf(newInputs)];
+  if (before.internal === undefined || after.internal === undefined) return;
+  const changed = before.internal !== after.internal ? "internal" : before.ip !== after.ip ? "reservedIp" : undefined;
+  if (changed === undefined) return;
+  const say = ({ internal, ip }: typeof before) => (internal === "true" ? "internal" : `public at ${ip}`);
+  throw new Error(
+    `loadBalancer.${changed} changes: the load balancer is ${say(before)} and would be ${say(after)}, which the cloud ` +
+      "controller cannot do to one that exists. Take the change back, or make a new load balancer, with the time that " +
+      `this takes without service: pulumi destroy --target-dependents --target '${urn}', then pulumi up`,
+  );
+}
+
+/** What of the Service cannot change, as far as it is OCI's. */
+function edgeOf(inputs: Record<string, unknown> | undefined) {
+  const { service } = (inputs?.values ?? {}) as {
+    service?: { annotations?: Record<string, string>; loadBalancerIP?: unknown };
+  };
+  const ip = service?.loadBalancerIP;
+  // In a preview, the address of an IP that is yet to be made is no text.
+  return {
+    internal: service?.annotations?.["service.beta.kubernetes.io/oci-load-balancer-internal"],
+    ip: typeof ip === "string" ? ip : "an address not known yet",
+  };
 }

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { collectSteps, openSandbox, type Step } from "./sandbox.ts";
 import { projectDirectory } from "./stack.ts";
-import { problemsOf, type World } from "./world.ts";
+import { emptyWorld, problemsOf, type World } from "./world.ts";
 
 const usage = `npm run sandbox -- <up|preview|destroy> [--stack prod] [--scale 0.05]
 
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   if (command === "destroy") {
     const { summary: result } = await sandbox.stack.destroy({ onEvent });
     console.log(`Done: ${summary(result.resourceChanges)}`);
-    const left = Object.keys((await sandbox.cloud.look()).items).filter((key) => /^(Secret|PublicIp)/.test(key));
+    const left = Object.keys((await sandbox.cloud.look()).items).filter((key) => !(key in emptyWorld().items));
     console.log(`Left, as documented:\n${left.map((key) => `  ${key}`).join("\n")}`);
     return;
   }

@@ -97,7 +97,9 @@ function keyById(world: World, urn: string, id: string): string {
 
 function findById(world: World, urn: string, id: string): { key: string; item: Item } | undefined {
   const kind = typeOf(urn).split(":").at(-1);
-  const candidates = Object.entries(world.state.items).filter(([, item]) => item.id === id);
+  // An import names a Cloudflare record as <zone>/<record>.
+  const own = id.startsWith("zone") ? id.split("/").at(-1) : id;
+  const candidates = Object.entries(world.state.items).filter(([, item]) => item.id === own);
   const [key, item] = candidates.find(([, candidate]) => candidates.length === 1 || candidate.kind === kind) ?? [];
   return key === undefined || item === undefined ? undefined : { key, item };
 }
@@ -117,16 +119,16 @@ async function read(
   urn: string,
   inputs: Properties,
   olds: Properties,
-): Promise<{ inputs: Properties; outputs: Properties } | undefined> {
+): Promise<{ id: string; inputs: Properties; outputs: Properties } | undefined> {
   const type = typeOf(urn);
   const found = (await cloud.visit((world) => structuredClone(findById(world, urn, id)?.item))).result;
   if (found === undefined) return undefined;
   if (found.kind === "Service") {
     const metadata = { name: found.name, namespace: found.namespace, uid: uidOf(found) };
-    return { inputs: {}, outputs: { metadata, spec: found.spec, status: found.status } };
+    return { id, inputs: {}, outputs: { metadata, spec: found.spec, status: found.status } };
   }
   const seen = withoutEmptyMaps({ ...inputs, ...modelOf(type).refreshed?.(found) });
-  return { inputs: seen, outputs: { ...olds, ...seen } };
+  return { id: found.id, inputs: seen, outputs: { ...olds, ...seen } };
 }
 
 const uidOf = (item: Item) => `uid-${item.namespace}-${item.name}`;
@@ -238,7 +240,7 @@ server.addService(services.ResourceProviderService, {
       properties(request.getProperties()),
     );
     if (seen === undefined) return response;
-    response.setId(request.getId());
+    response.setId(seen.id);
     response.setProperties(message(seen.outputs));
     response.setInputs(message(seen.inputs));
     return response;

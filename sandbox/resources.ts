@@ -220,13 +220,22 @@ export function invoke(items: (kind: string) => Item[], token: string, args: Pro
           scopes: ["com.cloudflare.api.account.zone"],
         })),
       };
+    case "cloudflare:index/getDnsRecords:getDnsRecords": {
+      const { exact } = at(args, "name");
+      const results = items("DnsRecord").filter(({ spec }) => spec.zoneId === args.zoneId && spec.name === exact);
+      return {
+        results: results.map(({ id, spec }) => ({ id, type: spec.type, name: spec.name, content: spec.content })),
+      };
+    }
     case "oci:ContainerEngine/getClusterKubeConfig:getClusterKubeConfig": {
       find("Cluster", (item) => item.id === args.clusterId, `404-NotAuthorizedOrNotFound, cluster ${args.clusterId}`);
       return { content: `apiVersion: v1\nkind: Config\ncurrent-context: sandbox # ${args.clusterId}\n` };
     }
     case "oci:Core/getPublicIp:getPublicIp": {
       const ip = find("PublicIp", (item) => item.id === args.id, `404-NotAuthorizedOrNotFound, public IP ${args.id}`);
-      return { id: ip.id, ipAddress: ip.status.ipAddress };
+      const user = items("LoadBalancer").find(({ status }) => status.address === ip.status.ipAddress);
+      const state = user ? "ASSIGNED" : "AVAILABLE";
+      return { id: ip.id, ipAddress: ip.status.ipAddress, state, ...(user && { assignedEntityId: user.id }) };
     }
     default:
       throw new Error(`the sandbox has no answer to ${token}; add one to sandbox/resources.ts`);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isIP } from "node:net";
 
 // OKE, OCI, Cloudflare and Vault as far as the platform meets them: what they refuse, and when things become ready.
 // Pure: no Pulumi, no files, no real clock. Time is virtual, in seconds. The whole state is one JSON value, so that
@@ -222,10 +223,9 @@ export class World {
     if (item === undefined) throw new Refusal(`${key} not found`);
     const { admit, start, change = start } = kindOf(item.kind);
     admit?.(this, { ...item, spec });
-    const before = item.spec;
     item.spec = spec;
     this.renew(item);
-    change(this, item, before);
+    change(this, item);
     this.#observe();
     return item;
   }
@@ -266,10 +266,13 @@ export class World {
 
   removeNow(key: string): void {
     delete this.state.items[key];
+    // Its timers go with it: they do not speak of what may come in its place.
+    const { timers } = this.state;
+    for (let at = timers.length - 1; at >= 0; at--) if (timers[at]?.key === key) timers.splice(at, 1);
   }
 
   drop(item: Item): void {
-    delete this.state.items[keyOf(item)];
+    this.removeNow(keyOf(item));
   }
 
   after(seconds: number, what: Timer["what"], item: Item, step = 0): void {
@@ -310,8 +313,8 @@ export class World {
         const certificate = this.items("Certificate").find((it) => it.spec.secretName === tls.credentialName);
         const issued = certificate && this.item(`Secret ${certificate.namespace}/${certificate.spec.secretName}`);
         if (issued === undefined) found.push(`Gateway ${gateway.name} listens while its Certificate is not Ready`);
-        const copy = this.item(`Secret ${gateway.namespace}/${tls.credentialName}`);
-        if (copy && hosts.some((host) => !(copy.spec.hosts as string[]).includes(host))) {
+        const copy = secretForGateway(this, gateway, tls.credentialName);
+        if (copy && hosts.some((host) => !covers(copy, host))) {
           found.push(`Gateway ${gateway.name} presents a certificate for ${copy.spec.hosts} to ${hosts}`);
         }
       }
@@ -338,7 +341,7 @@ interface Kind {
   admitRemoval?(world: World, item: Item): void;
   start(world: World, item: Item): void;
   /** What an update does. @default - the same as `start` */
-  change?(world: World, item: Item, before: Spec): void;
+  change?(world: World, item: Item): void;
 }
 
 function kindOf(kind: string): Kind {
@@ -347,11 +350,11 @@ function kindOf(kind: string): Kind {
   return found;
 }
 
-const alreadyExists = ({ kind, name, namespace }: Request) =>
+const alreadyExists = ({ kind, name }: Request) =>
   // https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go
   kind === "Release"
     ? "cannot re-use a name that is still in use"
-    : `${kind.toLowerCase()}s "${name}" already exists${namespace ? ` in ${namespace}` : ""}`;
+    : `${[`${kind.toLowerCase()}s`, customResources[kind]?.group].filter(Boolean).join(".")} "${name}" already exists`;
 
 /** Identifiers follow from names, so that a run can be repeated; OCI's have its form. */
 function idOf({ kind, namespace = "", name }: Request): string {
@@ -376,7 +379,13 @@ const happenings = {
   removed(world: World, item: Item) {
     world.drop(item);
     if (item.kind === "Namespace") {
-      for (const inside of Object.values(world.state.items)) if (inside.namespace === item.name) world.drop(inside);
+      for (const inside of Object.values(world.state.items)) {
+        if (inside.namespace !== item.name) continue;
+        world.drop(inside);
+        if (inside.spec.chart === "gateway") uninstalled(world, inside);
+        if (inside.kind === "Secret" && runs(world, "reflector"))
+          for (const copy of copiesOf(world, inside)) world.drop(copy);
+      }
     }
     if (item.kind === "Release") uninstalled(world, item);
     // creationPolicy Owner: the garbage collector takes the Secret with its owner.
@@ -466,11 +475,11 @@ function admitNamespace(world: World, { namespace = "" }: Request): void {
 function admitCustomResource(world: World, request: Request): void {
   const definition = customResources[request.kind];
   if (definition === undefined) return;
-  if (definition.namespaced) admitNamespace(world, request);
   // https://github.com/pulumi/pulumi-kubernetes/blob/v4.34.0/provider/pkg/await/await.go: retried for seconds, then an error.
   if (!world.state.definitions.includes(definition.group)) {
     throw new Refusal(`no matches for kind "${request.kind}" in version "${definition.group}/${definition.version}"`);
   }
+  if (definition.namespaced) admitNamespace(world, request);
   admitWebhook(world, request.kind);
 }
 
@@ -514,10 +523,10 @@ const release: Kind = {
     if (!namespaceThere) world.after(seconds(world, item) * FETCH, "makeNamespace", item);
     install(world, item);
   },
-  change(world, item, before) {
+  change(world, item) {
     item.ready = false;
     item.reason = "the new revision is not rolled out";
-    if (item.spec.chart === "gateway" && item.status.installed === true) changeLoadBalancer(world, item, before);
+    if (item.spec.chart === "gateway" && item.status.installed === true) startGateway(world, item);
     else if (item.status.installed === true) world.after(seconds(world, item) * UPGRADE, "installed", item);
     else install(world, item);
   },
@@ -559,8 +568,12 @@ function install(world: World, item: Item): void {
 
 function startGateway(world: World, item: Item): void {
   item.status.refused = false;
-  if (serviceOf(item).type === "LoadBalancer") ensureLoadBalancer(world, item, 0);
-  else world.after(GATEWAY_PODS, "installed", item);
+  if (serviceOf(item).type === "LoadBalancer") {
+    ensureLoadBalancer(world, item, 0);
+    return;
+  }
+  world.removeNow(`LoadBalancer /${item.name}`);
+  world.after(GATEWAY_PODS, "installed", item);
 }
 
 /** Seconds for the gateway's pods, where there is no load balancer to wait for. */
@@ -710,6 +723,7 @@ type Acme = {
 };
 
 function register(world: World, item: Item, tries: number): void {
+  if (!runs(world, "cert-manager")) return;
   const { ca } = item.spec as { ca?: { secretName: string } };
   item.ready = ca === undefined || world.item(`Secret cert-manager/${ca.secretName}`) !== undefined;
   item.reason = item.ready ? "" : "Error getting keypair for CA issuer: secret not found";
@@ -736,6 +750,7 @@ function fittingSecret(world: World, item: Item): Item | undefined {
 
 function startCertificate(world: World, item: Item): void {
   item.status.issuing = false;
+  item.status.validated = 0;
   const secret = fittingSecret(world, item);
   if (secret) annotate(world, secret, item);
   item.ready = false;
@@ -784,6 +799,7 @@ function failed(world: World, item: Item, reason: string): void {
 
 /** Writes the challenge's record for one name; names of one challenge follow each other. */
 function present(world: World, item: Item, tries: number): void {
+  if (!runs(world, "cert-manager")) return;
   const acme = world.item(`ClusterIssuer /${issuerOf(item)}`)?.spec.acme as Acme | undefined;
   const solver = acme?.solvers[0];
   if (solver === undefined) return;
@@ -812,6 +828,7 @@ function present(world: World, item: Item, tries: number): void {
 
 /** @param valid 1 when the ACME server saw the record */
 function validated(world: World, item: Item, valid: number): void {
+  if (!runs(world, "cert-manager")) return;
   if (valid === 0) {
     world.state.acme.push({ at: world.now, hosts: String(hostsOf(item)), failed: true, issuer: issuerOf(item) });
     item.status.validated = 0;
@@ -852,6 +869,9 @@ function reflectAll(world: World): void {
     if (secret.spec.annotations !== undefined) world.after(world.latencies.reflection, "reflect", secret);
   }
 }
+
+const copiesOf = (world: World, { namespace, name }: Item) =>
+  world.items("Secret").filter((secret) => secret.spec.reflects === `${namespace}/${name}`);
 
 /** https://github.com/emberstack/kubernetes-reflector/blob/v10.0.17/README.md */
 function reflect(world: World, source: Item): void {
@@ -896,30 +916,46 @@ type GatewayService = {
 const serviceOf = (gateway: Item) =>
   ((gateway.spec.values as { service?: GatewayService }).service ?? { type: "LoadBalancer" }) as GatewayService;
 
-/** What the controller refuses of a Service, when there is no load balancer of it yet. */
-function serviceRefusal(world: World, { annotations = {}, loadBalancerIP }: GatewayService): string | undefined {
-  const mode = annotations[`${OCI}/security-rule-management-mode`] ?? "SL-All";
-  if (mode !== "None" && !["sl-all", "sl-frontend", "nsg"].includes(mode.toLowerCase())) {
-    return `invalid value: ${mode} provided for annotation: ${OCI}/security-rule-management-mode`;
-  }
+/** What the controller refuses of a Service; two things never change once its load balancer is there. */
+function serviceRefusal(world: World, service: GatewayService, there: Item | undefined): string | undefined {
+  const { annotations = {}, loadBalancerIP } = service;
   const [min, max] = [annotations[`${SERVICE}-shape-flex-min`], annotations[`${SERVICE}-shape-flex-max`]];
   if (!min || !max) {
     return `error parsing service annotation: ${SERVICE}-shape=flexible requires ${SERVICE}-shape-flex-min and ${SERVICE}-shape-flex-max to be set`;
   }
   for (const [name, value] of Object.entries({ min, max })) {
-    if (!/^\d+(mbps)?$/i.test(value)) return `invalid format for ${SERVICE}-shape-flex-${name} annotation : ${value}`;
+    if (Number.isNaN(mbpsOf(value))) return `invalid format for ${SERVICE}-shape-flex-${name} annotation : ${value}`;
   }
   const nsgs = nsgsOf(annotations);
-  if (nsgs.length > 5 || nsgs.some((id) => world.byId(id)?.kind !== "NetworkSecurityGroup")) return NO_SUCH;
-  if (loadBalancerIP === undefined) return undefined;
-  if (annotations[`${SERVICE}-internal`] === "true")
+  if (nsgs.length > 5) {
+    return `invalid number of Network Security Groups (Max: 5) provided for annotation: ${OCI}/oci-network-security-groups`;
+  }
+  if (loadBalancerIP && !isIP(loadBalancerIP)) return `invalid value "${loadBalancerIP}" provided for LoadBalancerIP`;
+  if (loadBalancerIP && isInternal(service))
     return "invalid service: cannot create a private load balancer with Reserved IP";
+  const mode = annotations[`${OCI}/security-rule-management-mode`] ?? "SL-All";
+  if (mode !== "None" && !["sl-all", "sl-frontend", "nsg"].includes(mode.toLowerCase())) {
+    return `invalid value: ${mode} provided for annotation: ${OCI}/security-rule-management-mode`;
+  }
+  if (nsgs.some((id) => world.byId(id)?.kind !== "NetworkSecurityGroup")) return NO_SUCH;
+  if (there) {
+    if ((loadBalancerIP || privateAddressOf(there.name)) !== there.status.address)
+      return "The Load Balancer service reserved IP cannot be updated after the Load Balancer is created.";
+    if (isInternal(service) !== there.spec.internal)
+      return "internal cannot be updated after the Load Balancer is created.";
+    return undefined;
+  }
+  if (!loadBalancerIP) return undefined;
   const ip = world.items("PublicIp").find((candidate) => candidate.status.ipAddress === loadBalancerIP);
-  if (ip === undefined || !ip.ready || balancerAt(world, loadBalancerIP))
-    return "The IP address provided is not available for use.";
-  return undefined;
+  if (ip === undefined) return NO_SUCH;
+  return ip.ready && !balancerAt(world, loadBalancerIP)
+    ? undefined
+    : "The IP address provided is not available for use.";
 }
 
+const isInternal = ({ annotations }: GatewayService) => annotations?.[`${SERVICE}-internal`] === "true";
+/** "1.5" is 15: the controller takes out what is no letter and no digit. NaN when it is no number then. */
+const mbpsOf = (value: string) => Number(value.replace(/[^a-z0-9]+/gi, "").replace(/[Mm]bps$/, "") || Number.NaN);
 const nsgsOf = (annotations: Record<string, string>) =>
   (annotations[`${OCI}/oci-network-security-groups`] ?? "").split(",").filter(Boolean);
 const balancerAt = (world: World, address: unknown) =>
@@ -933,29 +969,31 @@ function ensureLoadBalancer(world: World, item: Item, tries: number): void {
     world.after(GATEWAY_PODS, "installed", item);
     return;
   }
-  const refusal = serviceRefusal(world, service);
+  const there = world.item(`LoadBalancer /${item.name}`);
+  const refusal = serviceRefusal(world, service, there);
   if (refusal !== undefined) {
     item.reason = `Error syncing load balancer: failed to ensure load balancer: ${refusal}`;
     world.after(backoff(5, 300, tries), "ensureLoadBalancer", item, tries + 1);
     return;
   }
-  item.reason = `Service ${item.name} has no address yet`;
-  const balancer = world.put({ kind: "LoadBalancer", name: item.name, spec: {} });
-  balancer.status.address = service.loadBalancerIP ?? privateAddressOf(item.name);
+  if (item.status.installed !== true) item.reason = `Service ${item.name} has no address yet`;
+  const balancer = there ?? world.put({ kind: "LoadBalancer", name: item.name, spec: {} });
+  balancer.status.address = service.loadBalancerIP || privateAddressOf(item.name);
   shape(balancer, service);
-  world.after(seconds(world, item), "installed", item);
+  world.after(seconds(world, item) * (item.status.installed === true ? UPGRADE : 1), "installed", item);
 }
 
 /** The address that an internal load balancer gets; it follows from the Service's name, as identifiers do. */
 export const privateAddressOf = (name: string) =>
   `10.0.20.${1 + (Number.parseInt(sha256(name).slice(0, 4), 16) % 250)}`;
 
-function shape(balancer: Item, { annotations = {}, loadBalancerSourceRanges }: GatewayService): void {
+function shape(balancer: Item, service: GatewayService): void {
+  const { annotations = {}, loadBalancerSourceRanges } = service;
   const mbps = (name: string) =>
-    Math.min(8192, Math.max(10, Number.parseInt(annotations[`${SERVICE}-shape-flex-${name}`] ?? "10", 10)));
+    Math.min(8192, Math.max(10, mbpsOf(annotations[`${SERVICE}-shape-flex-${name}`] ?? "10")));
   balancer.spec = {
     mode: annotations[`${OCI}/security-rule-management-mode`] ?? "SL-All",
-    internal: annotations[`${SERVICE}-internal`] === "true",
+    internal: isInternal(service),
     minMbps: mbps("min"),
     maxMbps: Math.max(mbps("min"), mbps("max")),
     nsgs: nsgsOf(annotations),
@@ -964,30 +1002,13 @@ function shape(balancer: Item, { annotations = {}, loadBalancerSourceRanges }: G
   };
 }
 
-/** What the controller makes of a change: most in place, two things never. */
-function changeLoadBalancer(world: World, item: Item, before: Spec): void {
-  const [now, then] = [serviceOf(item), serviceOf({ ...item, spec: before })];
-  const balancer = world.item(`LoadBalancer /${item.name}`);
-  const internal = (service: GatewayService) => service.annotations?.[`${SERVICE}-internal`] ?? "false";
-  if (balancer && now.loadBalancerIP !== then.loadBalancerIP) {
-    item.reason =
-      "Error syncing load balancer: failed to ensure load balancer: The Load Balancer service reserved IP cannot be updated after the Load Balancer is created.";
-  } else if (balancer && internal(now) !== internal(then)) {
-    item.reason =
-      "Error syncing load balancer: failed to ensure load balancer: internal cannot be updated after the Load Balancer is created.";
-  } else {
-    if (balancer) shape(balancer, now);
-    world.after(seconds(world, item) * UPGRADE, "installed", item);
-  }
-}
-
 type Rule = { nsg: string; direction: string; peer: string; min: number; max: number };
 
 /** Whether traffic that comes to the load balancer reaches the nodes and is answered. */
 export function answers(world: World, balancer: Item): boolean {
   const nodes = world.item("NetworkSecurityGroup /nodes")?.id;
   const { mode, nsgs, backendNsg } = balancer.spec as { mode: string; nsgs: string[]; backendNsg: string };
-  if (mode === "NSG") return backendNsg === nodes;
+  if (mode.toUpperCase() === "NSG") return backendNsg === nodes;
   if (mode !== "None") return true;
   const rules = world
     .items("NetworkSecurityGroupRule")
@@ -1041,8 +1062,11 @@ function admitRecord(world: World, { name, spec }: Request): void {
       `7003: Could not route to /zones/${spec.zoneId}/dns_records, perhaps your object identifier is invalid?`,
     );
   const others = world.items("DnsRecord").filter((other) => other.name !== name && other.spec.name === spec.name);
-  if (others.some((other) => other.spec.type === "CNAME"))
+  const exclusive = ["A", "AAAA", "CNAME"];
+  if (spec.type === "CNAME" && others.some((other) => exclusive.includes(other.spec.type as string)))
     throw new Refusal("81053: An A, AAAA, or CNAME record with that host already exists.");
+  if (exclusive.includes(spec.type as string) && others.some((other) => other.spec.type === "CNAME"))
+    throw new Refusal("81054: A CNAME record with that host already exists.");
   if (others.some((other) => other.spec.type === spec.type && other.spec.content === spec.content))
     throw new Refusal("81058: An identical record already exists.");
 }
@@ -1075,12 +1099,11 @@ const kinds: Record<string, Kind> = {
   Certificate: {
     ...stored,
     start: startCertificate,
-    change(world, item, before) {
-      const same =
-        String(hostsOf({ ...item, spec: before })) === String(hostsOf(item)) &&
-        issuerOf({ ...item, spec: before }) === issuerOf(item);
-      if (!same || !item.ready) startCertificate(world, item);
-      else world.after(AT_ONCE, "done", item);
+    change(world, item) {
+      const secret = fittingSecret(world, item);
+      if (!item.ready || secret === undefined) startCertificate(world, item);
+      // The annotations of its template are brought to the Secret, and nothing is issued.
+      else annotate(world, secret, item);
     },
   },
   Gateway: stored,
@@ -1133,6 +1156,14 @@ const matchesHost = (pattern: string, host: string) =>
   pattern === host ||
   (pattern.startsWith("*.") && host.endsWith(pattern.slice(1)) && !host.slice(0, 1 - pattern.length).includes("."));
 
+/** Whether a Secret is a certificate for a host. */
+const covers = (secret: Item | undefined, host: string) =>
+  ((secret?.spec.hosts ?? []) as string[]).some((pattern) => matchesHost(pattern, host));
+
+/** Where the gateway's pod is, not where the Gateway is: https://github.com/istio/istio/blob/1.26.4/pilot/pkg/xds/sds.go */
+const secretForGateway = (world: World, gateway: Item, name: string) =>
+  world.item(`Secret ${releaseOf(world, "gateway")?.namespace ?? gateway.namespace}/${name}`);
+
 /** Why a host is not served over TLS with a certificate of its own, as seen from outside; empty when it is. */
 export function problemsOf(world: World, host: string): string[] {
   const problems: string[] = [];
@@ -1152,12 +1183,9 @@ export function problemsOf(world: World, host: string): string[] {
   expect(gateway?.ready && server, "no Gateway listens for it");
   const release = releaseOf(world, "gateway");
   expect(release?.status.installed, "no ingress gateway runs");
-  const secret = gateway && world.item(`Secret ${gateway.namespace}/${server?.tls?.credentialName}`);
-  expect(
-    (secret?.spec.hosts as string[] | undefined)?.some((pattern) => matchesHost(pattern, host)),
-    "no certificate for it is in the gateway's namespace",
-  );
-  const source = secret && world.item(`Secret ${String(secret.spec.reflects)}`);
+  const secret = gateway && secretForGateway(world, gateway, server?.tls?.credentialName ?? "");
+  expect(covers(secret, host), "no certificate for it is in the gateway's namespace");
+  const source = secret?.spec.reflects === undefined ? secret : world.item(`Secret ${String(secret.spec.reflects)}`);
   expect(secret?.spec.serial === source?.spec.serial, "the gateway's copy is not the newest certificate");
   const balancer = release && world.item(`LoadBalancer /${release.name}`);
   if (balancer === undefined) return problems;

@@ -39,6 +39,9 @@ const secretOf = (value: unknown) => ({
   value,
 });
 
+/** The sandbox's OCI gives any address of the documentation's range. */
+const ADDRESS = expect.stringMatching(/^203\.0\.113\.\d+$/);
+
 /** What both stacks have, whatever their size. */
 const common = {
   "istio-namespace": { apiVersion: "v1", kind: "Namespace", metadata: { name: "istio-system" } },
@@ -185,8 +188,6 @@ const gatewayPorts = [
   { name: "http2", port: 80, targetPort: 8080, protocol: "TCP" },
   { name: "https", port: 443, targetPort: 8443, protocol: "TCP" },
 ];
-/** The sandbox's OCI gives any address of the documentation's range. */
-const ADDRESS = expect.stringMatching(/^203\.0\.113\.\d+$/);
 const OCI = "oci.oraclecloud.com";
 const BALANCER = "service.beta.kubernetes.io/oci-load-balancer";
 const COMPARTMENT = "ocid1.compartment.oc1..aaaasandboxcompartment";
@@ -233,6 +234,7 @@ describe("lab", () => {
         service: {
           type: "LoadBalancer",
           loadBalancerIP: ADDRESS,
+          externalTrafficPolicy: "Cluster",
           loadBalancerSourceRanges: ["0.0.0.0/0"],
           ports: gatewayPorts,
           annotations: {
@@ -351,6 +353,7 @@ describe("prod", () => {
         service: {
           type: "LoadBalancer",
           loadBalancerIP: ADDRESS,
+          externalTrafficPolicy: "Cluster",
           ports: gatewayPorts,
           annotations: {
             [`${OCI}/load-balancer-type`]: "lb",

@@ -135,7 +135,7 @@ describe("a running prod stack", () => {
       scale: SCALE,
       configure: withSettings({ ...settings, loadBalancer: { ...rest, internal: true } }),
     });
-    await expect(changed.stack.up()).rejects.toThrow('before hook "ingress-gateway-fixed-edge" failed');
+    await expect(changed.stack.up()).rejects.toThrow('before hook "load-balancer-edge-fixed" failed');
     expect(await problemsIn(changed, ["secrets.cluster.example.com", "argocd.cluster.example.com"])).toEqual([]);
   });
 });
