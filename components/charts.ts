@@ -128,11 +128,14 @@ interface Support {
   readonly end?: string;
 }
 
+/** What is supported, by product and its minor release. */
+type SupportTable = Record<"Istio" | "cert-manager", Record<string, Support>>;
+
 /**
  * What the makers of the charts support, by minor release. Reflector and External Secrets bind to no range: their
  * charts ask for Kubernetes 1.22 and 1.19 at least, and "tested with" is all that their pages say.
  */
-const support: Record<"Istio" | "cert-manager", Record<string, Support>> = {
+const support: SupportTable = {
   // https://istio.io/latest/docs/releases/supported-releases/
   Istio: {
     "1.26": { kubernetes: [29, 33], end: "2025-12-22" },
@@ -154,13 +157,18 @@ const support: Record<"Istio" | "cert-manager", Record<string, Support>> = {
  * minor has in common.
  *
  * @param today the date that ends are compared with
+ * @param table what is supported, by product and its minor release
  */
-export function supportWarnings(versions: { istio: string; certManager: string }, today: Date): string[] {
+export function supportWarnings(
+  versions: { istio: string; certManager: string },
+  today: Date,
+  table: SupportTable = support,
+): string[] {
   const chosen = [
     { product: "Istio", version: versions.istio },
     { product: "cert-manager", version: versions.certManager },
   ] as const;
-  const known = chosen.map(({ product, version }) => ({ product, version, ...support[product][minorOf(version)] }));
+  const known = chosen.map(({ product, version }) => ({ product, version, ...table[product][minorOf(version)] }));
   const [first, last] = [
     Math.max(...known.map((release) => release.kubernetes?.[0] ?? 0)),
     Math.min(...known.map((release) => release.kubernetes?.[1] ?? Infinity)),

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { supportWarnings } from "../components/charts.ts";
 import { parseSettings, type Settings, warnings } from "../config.ts";
 
 type Raw = Record<string, unknown>;
@@ -87,6 +88,8 @@ const exactVersion = "one exact version such as 1.31.4, no range";
 const aSource = "https://<repository>, oci://<registry path>, or a directory that starts with / or ./";
 const placeholder = (value: string) => `still holds the placeholder ${value}; put your own value there`;
 const ocid = (type: string) => `the OCID of a ${type}, ocid1.${type}.<realm>.<region>.<id>`;
+const compartmentOcid =
+  "the OCID of a compartment or tenancy, ocid1.compartment.<realm>.<region>.<id> or ocid1.tenancy.<realm>.<region>.<id>";
 
 describe("parseSettings refuses", () => {
   it.each<[what: string, changes: Raw, lines: string[]]>([
@@ -118,7 +121,8 @@ describe("parseSettings refuses", () => {
     [
       "a domain of more than 253 characters",
       { domain: `${"a.".repeat(125)}comm` },
-      [`domain is "${"a.".repeat(125)}comm"; allowed: ${aZone}`],
+      // The quote is one of the 100 characters that are shown.
+      [`domain is "${"a.".repeat(49)}a…; allowed: ${aZone}`],
     ],
     [
       "a wildcard as base domain",
@@ -236,7 +240,7 @@ describe("parseSettings refuses", () => {
       },
       [
         `cluster.id is "${vcnId}"; allowed: ${ocid("cluster")}`,
-        `loadBalancer.compartmentId is "${vcnId}"; allowed: ${ocid("compartment")}`,
+        `loadBalancer.compartmentId is "${vcnId}"; allowed: ${compartmentOcid}`,
         `loadBalancer.nodeNsgId is "${vcnId}"; allowed: ${ocid("networksecuritygroup")}`,
         `loadBalancer.reservedIp is "${vcnId}"; allowed: ${ocid("publicip")}`,
         `loadBalancer.subnetId is "${vcnId}"; allowed: ${ocid("subnet")}`,
@@ -369,7 +373,7 @@ describe("parseSettings refuses", () => {
       "a load balancer without what it needs",
       { loadBalancer: { internal: true } },
       [
-        `loadBalancer.compartmentId is missing; allowed: ${ocid("compartment")}`,
+        `loadBalancer.compartmentId is missing; allowed: ${compartmentOcid}`,
         'loadBalancer.rules is missing; allowed: "SL-All" or "NSG" or "None"',
       ],
     ],
@@ -827,6 +831,55 @@ describe("A secret stays out of the message", () => {
       message(
         `services[1].host is "vault.${shown}"; allowed: ${ownHost}`,
         `services[2].host is "c.example.org"; allowed: ${shown} or one label below it: the certificate covers nothing else`,
+      ),
+    );
+  });
+});
+
+describe("A private key stays out of the message", () => {
+  const key = "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n";
+  const aBundle = "PEM, one or more -----BEGIN CERTIFICATE----- blocks";
+
+  it.each<[what: string, changes: Raw, line: string]>([
+    [
+      "that stands where a certificate belongs",
+      { vault: { ...(oke.vault as Raw), caBundle: key } },
+      `vault.caBundle is [a private key]; allowed: ${aBundle}`,
+    ],
+    [
+      "that comes after the certificates",
+      { vault: { ...(oke.vault as Raw), caBundle: pem.repeat(10) + key } },
+      `vault.caBundle is [a private key]; allowed: ${aBundle}`,
+    ],
+    [
+      "that is somewhere in a value",
+      { services: { vault: { tls: [key] } } },
+      "services is [a private key]; allowed: a list of services",
+    ],
+    ["that looks like a placeholder", { domain: "<PRIVATE KEY AAAA>" }, `domain ${placeholder("[a private key]")}`],
+  ])("%s", (_what, changes, line) => {
+    expect(messageOf({ ...oke, ...changes })).toBe(message(line));
+  });
+});
+
+describe("A value is shown", () => {
+  const shownSize = (size: string, isSecret?: (key: string) => boolean) => messageOf({ ...oke, size }, isSecret);
+  const sizes = '"small" or "production"';
+
+  it("whole with 100 characters, cut with more", () => {
+    expect(shownSize("x".repeat(98))).toBe(message(`size is "${"x".repeat(98)}"; allowed: ${sizes}`));
+    expect(shownSize("x".repeat(99))).toBe(message(`size is "${"x".repeat(99)}…; allowed: ${sizes}`));
+  });
+
+  it("cut as a placeholder too", () => {
+    expect(shownSize(`<${"x".repeat(100)}>`)).toBe(message(`size ${placeholder(`<${"x".repeat(99)}…`)}`));
+  });
+
+  it("cut only after a secret domain is taken out of it", () => {
+    const host = `${"h".repeat(63)}.${"i".repeat(31)}.s3same.example`;
+    expect(messageOf({ ...oke, domain: "s3same.example", ...serving({ host }) }, (name) => name === "domain")).toBe(
+      message(
+        `services[0].host is "${"h".repeat(63)}.${"i".repeat(31)}.[se…; allowed: cluster.[secret] or one label below it: the certificate covers nothing else`,
       ),
     );
   });
@@ -1322,7 +1375,18 @@ describe("warnings", () => {
     expect(warningsOf({ charts: labPins }, "2025-12-23T00:00:00Z")).toEqual([past]);
   });
 
-  // All of the table's pairs have a Kubernetes minor in common, so none can show the warning about that.
+  // All of the table's pairs have a Kubernetes minor in common, so only another table shows the warning about that.
+  it("say that two versions have no Kubernetes minor in common", () => {
+    expect(
+      supportWarnings({ istio: "1.31.4", certManager: "v1.20.0" }, new Date("2026-11-23"), {
+        Istio: { "1.31": { kubernetes: [36, 37] } },
+        "cert-manager": { "1.20": { kubernetes: [32, 35] } },
+      }),
+    ).toEqual([
+      "no Kubernetes minor is supported by both Istio 1.31.4 (1.36 to 1.37) and cert-manager v1.20.0 (1.32 to 1.35)",
+    ]);
+  });
+
   it.each(
     ["1.26.4", "1.27.0", "1.28.0", "1.29.0", "1.30.0", "1.31.4"].flatMap((istio) =>
       ["v1.20.0", "v1.21.2"].map((certManager) => [istio, certManager]),
@@ -1349,6 +1413,30 @@ describe("warnings", () => {
     expect(warningsOf({ cloudflare: { tokenExpiresDays: 90 } })).toEqual([
       "cloudflare.tokenExpiresDays is 90: raise cloudflare.tokenSerial and run up before then, or renewals stop",
     ]);
+  });
+
+  it.each<[what: string, changes: Raw]>([
+    [
+      "the end of a token that is supplied",
+      { cloudflare: { token: "supplied", tokenExpiresDays: 90 }, cloudflareApiToken: "s3same" },
+    ],
+    ["the end of a token that is not there", { ...smallest, cloudflare: { token: "none", tokenExpiresDays: 90 } }],
+    [
+      "the proxy without a load balancer",
+      { cluster: { context: "kind" }, loadBalancer: undefined, cloudflare: { proxied: true } },
+    ],
+    [
+      "the proxy without a token for A records",
+      { acme: { server: "ca" }, cloudflare: { token: "none", proxied: true } },
+    ],
+  ])("are none about %s", (_what, changes) => {
+    expect(warningsOf(changes)).toEqual([]);
+  });
+
+  it("say when a proxied host gets its A record with a supplied token", () => {
+    expect(warningsOf({ cloudflare: { token: "supplied", proxied: true }, cloudflareApiToken: "s3same" })).toHaveLength(
+      1,
+    );
   });
 
   it("say what Cloudflare's proxy does not cover", () => {
