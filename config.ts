@@ -183,6 +183,26 @@ const fields = {
       reservedIp: v.optional(ocid("publicip")),
       /** A load balancer without a public address. */
       internal: v.optional(flag, false),
+      /** NSGs to attach beside the program's own, five in all. */
+      additionalNsgIds: v.optional(
+        v.pipe(
+          v.array(ocid("networksecuritygroup"), "a list of OCIDs of networksecuritygroups"),
+          v.nonEmpty("at least one OCID; remove the key to attach none"),
+          v.check((list) => new Set(list).size === list.length, "each OCID once"),
+        ),
+      ),
+      /** How long a connection may be silent; TCP's longest at OCI is 7200. */
+      idleTimeoutSeconds: v.optional(whole("seconds", 1, 7200)),
+      /** Version of the PROXY protocol that carries the client's address to Envoy. */
+      proxyProtocol: v.optional(v.picklist([1, 2], "1 or 2, the version of the PROXY protocol")),
+      /** `Local`: only nodes that run a gateway pod get traffic. */
+      externalTrafficPolicy: v.optional(oneOf("Cluster", "Local"), "Cluster"),
+      /** Failed health checks until a node is out. */
+      healthCheckRetries: v.optional(whole("", 1, 100)),
+      /** How long a health check may take. */
+      healthCheckTimeoutMs: v.optional(whole("ms", 1, 600_000)),
+      /** How often a node is asked: https://github.com/oracle/oci-cloud-controller-manager/blob/1100ac362/docs/load-balancer-annotations.md */
+      healthCheckIntervalMs: v.optional(whole("ms", 1000, 1_800_000)),
       /** Refuse what leaves Oracle's Always Free tier. */
       alwaysFree: v.optional(flag, false),
     }),
@@ -335,6 +355,16 @@ function judge(
         "loadBalancer.reservedIp",
         "nothing with internal: true, whose load balancer has no public IP; remove one of the two",
       );
+    const attachable = rules === "SL-All" ? 5 : 4;
+    if (sound("loadBalancer.rules") && (loadBalancer.additionalNsgIds?.length ?? 0) > attachable)
+      refuse(
+        "loadBalancer.additionalNsgIds",
+        `at most ${attachable} with rules "${rules}": OCI attaches five to a load balancer${attachable < 5 ? ", and one is the listeners' own" : ""}`,
+      );
+    if (alwaysFree === true && sound("charts")) {
+      for (const { chart, path, why } of leavesAlwaysFree(it.charts))
+        refuse(`charts.${chart}.values`, `${why}; change ${path}`);
+    }
     if (sound("gateway") && ![undefined, "LoadBalancer"].includes(it.gateway.serviceType))
       refuse(
         "gateway.serviceType",
@@ -384,6 +414,26 @@ function judge(
     }
     once("host", host, host, "a host that no other service has");
   }
+}
+
+/** What in the operator's chart values costs more than the one load balancer of 10 Mbps that Always Free has. */
+function leavesAlwaysFree(charts: v.InferOutput<typeof schema>["charts"]) {
+  const found: { chart: string; path: string; why: string }[] = [];
+  const visit = (chart: string, path: string, value: unknown): void => {
+    if (value === "LoadBalancer" && path !== "gateway.service.type") {
+      const why =
+        "no Service of type LoadBalancer with loadBalancer.alwaysFree, whose one load balancer is the gateway's";
+      found.push({ chart, path, why });
+    }
+    if (/shape-flex-(min|max)$/.test(path) && Number.parseInt(String(value), 10) > 10) {
+      found.push({ chart, path, why: "10 Mbps with loadBalancer.alwaysFree" });
+    }
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, item] of Object.entries(value)) visit(chart, path === "" ? key : `${path}.${key}`, item);
+  };
+  for (const chart of ["certManager", "reflector", "istio", "externalSecrets"] as const)
+    visit(chart, "", charts[chart].values);
+  return found;
 }
 
 /** Whether a certificate for `baseDomain` and its wildcard covers the host: a wildcard stands for exactly one label. */

@@ -39,8 +39,7 @@ const istio = new Istio("istio", { chart: charts.istio, size }, inCluster);
 // The way in.
 const zoneId = cloudflare.token === "none" ? undefined : getZoneOutput({ filter: { name: settings.domain } }).zoneId;
 const loadBalancer =
-  settings.loadBalancer &&
-  new LoadBalancer("load-balancer", { externalTrafficPolicy: "Cluster", ...settings.loadBalancer, displayName });
+  settings.loadBalancer && new LoadBalancer("load-balancer", { ...settings.loadBalancer, displayName });
 const ingressGateway = new IngressGateway(
   "ingress-gateway",
   {

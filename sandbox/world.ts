@@ -911,6 +911,7 @@ type GatewayService = {
   annotations?: Record<string, string>;
   loadBalancerIP?: string;
   loadBalancerSourceRanges?: string[];
+  externalTrafficPolicy?: string;
 };
 
 const serviceOf = (gateway: Item) =>
@@ -988,7 +989,7 @@ export const privateAddressOf = (name: string) =>
   `10.0.20.${1 + (Number.parseInt(sha256(name).slice(0, 4), 16) % 250)}`;
 
 function shape(balancer: Item, service: GatewayService): void {
-  const { annotations = {}, loadBalancerSourceRanges } = service;
+  const { annotations = {}, loadBalancerSourceRanges, externalTrafficPolicy } = service;
   const mbps = (name: string) =>
     Math.min(8192, Math.max(10, mbpsOf(annotations[`${SERVICE}-shape-flex-${name}`] ?? "10")));
   balancer.spec = {
@@ -999,6 +1000,9 @@ function shape(balancer: Item, service: GatewayService): void {
     nsgs: nsgsOf(annotations),
     backendNsg: annotations[`${OCI}/oci-backend-network-security-group`] ?? "",
     sources: loadBalancerSourceRanges ?? ["0.0.0.0/0"],
+    // With Local, the health check asks the Service's own healthCheckNodePort, one of the node ports.
+    healthPort: externalTrafficPolicy === "Local" ? 30_000 : 10_256,
+    proxyProtocol: annotations[`${SERVICE}-connection-proxy-protocol-version`] !== undefined,
   };
 }
 
@@ -1007,7 +1011,12 @@ type Rule = { nsg: string; direction: string; peer: string; min: number; max: nu
 /** Whether traffic that comes to the load balancer reaches the nodes and is answered. */
 export function answers(world: World, balancer: Item): boolean {
   const nodes = world.item("NetworkSecurityGroup /nodes")?.id;
-  const { mode, nsgs, backendNsg } = balancer.spec as { mode: string; nsgs: string[]; backendNsg: string };
+  const { mode, nsgs, backendNsg, healthPort } = balancer.spec as {
+    mode: string;
+    nsgs: string[];
+    backendNsg: string;
+    healthPort: number;
+  };
   if (mode.toUpperCase() === "NSG") return backendNsg === nodes;
   if (mode !== "None") return true;
   const rules = world
@@ -1023,11 +1032,13 @@ export function answers(world: World, balancer: Item): boolean {
         rule.min <= port &&
         port <= rule.max,
     );
-  // Node ports carry the traffic, kube-proxy's port the health checks: without either the backends stay red.
+  // Node ports carry the traffic, the health port the health checks: without either the backends stay red.
   return nsgs.some(
     (nsg) =>
       [80, 443].every((port) => open(nsg, "INGRESS", undefined, port)) &&
-      [30_000, 32_767, 10_256].every((port) => open(nsg, "EGRESS", nodes, port) && open(nodes, "INGRESS", nsg, port)),
+      [30_000, 32_767, healthPort].every(
+        (port) => open(nsg, "EGRESS", nodes, port) && open(nodes, "INGRESS", nsg, port),
+      ),
   );
 }
 
@@ -1188,8 +1199,14 @@ export function problemsOf(world: World, host: string): string[] {
   const source = secret?.spec.reflects === undefined ? secret : world.item(`Secret ${String(secret.spec.reflects)}`);
   expect(secret?.spec.serial === source?.spec.serial, "the gateway's copy is not the newest certificate");
   const balancer = release && world.item(`LoadBalancer /${release.name}`);
-  if (balancer === undefined) return problems;
+  if (release === undefined || balancer === undefined) return problems;
   expect(answers(world, balancer), "the load balancer's backends are red");
+  // https://istio.io/latest/docs/ops/configuration/traffic-management/network-topologies/#proxy-protocol
+  const pods = (release.spec.values as { podAnnotations?: Record<string, string> }).podAnnotations;
+  const expected = pods?.["proxy.istio.io/config"]?.includes("proxyProtocol") === true;
+  if (balancer.spec.proxyProtocol === true) {
+    expect(expected, "the load balancer speaks the PROXY protocol and the gateway does not expect it");
+  } else expect(!expected, "the gateway expects the PROXY protocol and the load balancer does not speak it");
   const record = world
     .items("DnsRecord")
     .find((it) => it.ready && it.spec.type === "A" && matchesHost(it.spec.name as string, host));

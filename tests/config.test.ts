@@ -102,7 +102,7 @@ describe("parseSettings refuses", () => {
       balanced({ shape: "flexible", 2: "x" }),
       ["2", "shape"].map(
         (key) =>
-          `loadBalancer.${key} is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, alwaysFree`,
+          `loadBalancer.${key} is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree`,
       ),
     ],
     [
@@ -407,6 +407,66 @@ describe("parseSettings refuses", () => {
       balanced({ alwaysFree: true, maxMbps: 11 }),
       [
         "loadBalancer.maxMbps is 11; allowed: 10 with alwaysFree: the tier has one flexible load balancer of 10 Mbps; lower it or remove alwaysFree",
+      ],
+    ],
+    [
+      "a second load balancer with alwaysFree",
+      {
+        ...balanced({ alwaysFree: true }),
+        charts: { externalSecrets: { values: { webhook: { service: { type: "LoadBalancer" } } } } },
+      },
+      [
+        'charts.externalSecrets.values is {"webhook":{"service":{"type":"LoadBalancer"}}}; allowed: no Service of type LoadBalancer with loadBalancer.alwaysFree, whose one load balancer is the gateway\'s; change webhook.service.type',
+      ],
+    ],
+    [
+      "more than 10 Mbps through the chart's values with alwaysFree",
+      {
+        ...balanced({ alwaysFree: true }),
+        charts: { istio: { values: { gateway: { service: { annotations: { "x-shape-flex-max": "100" } } } } } },
+      },
+      [
+        'charts.istio.values is {"gateway":{"service":{"annotations":{"x-shape-flex-max":"100"}}}}; allowed: 10 Mbps with loadBalancer.alwaysFree; change gateway.service.annotations.x-shape-flex-max',
+      ],
+    ],
+    [
+      "a sixth NSG",
+      balanced({ additionalNsgIds: [1, 2, 3, 4, 5, 6].map((id) => `${nodeNsgId}${id}`) }),
+      [
+        `loadBalancer.additionalNsgIds is ${JSON.stringify([1, 2, 3, 4, 5, 6].map((id) => `${nodeNsgId}${id}`)).slice(0, 100)}…; allowed: at most 5 with rules "SL-All": OCI attaches five to a load balancer`,
+      ],
+    ],
+    [
+      "a fifth NSG beside the program's own",
+      balanced({ rules: "None", vcnId, nodeNsgId, additionalNsgIds: [1, 2, 3, 4, 5].map((id) => `${nodeNsgId}${id}`) }),
+      [
+        `loadBalancer.additionalNsgIds is ${JSON.stringify([1, 2, 3, 4, 5].map((id) => `${nodeNsgId}${id}`)).slice(0, 100)}…; allowed: at most 4 with rules "None": OCI attaches five to a load balancer, and one is the listeners' own`,
+      ],
+    ],
+    [
+      "an NSG twice",
+      balanced({ additionalNsgIds: [nodeNsgId, nodeNsgId] }),
+      [
+        `loadBalancer.additionalNsgIds is ${JSON.stringify([nodeNsgId, nodeNsgId]).slice(0, 100)}…; allowed: each OCID once`,
+      ],
+    ],
+    [
+      "numbers of the wrong size or kind for health checks and connections",
+      balanced({
+        idleTimeoutSeconds: 0,
+        proxyProtocol: true,
+        externalTrafficPolicy: "local",
+        healthCheckRetries: 0,
+        healthCheckTimeoutMs: "3s",
+        healthCheckIntervalMs: 10,
+      }),
+      [
+        'loadBalancer.externalTrafficPolicy is "local"; allowed: "Cluster" or "Local"',
+        "loadBalancer.healthCheckIntervalMs is 10; allowed: a whole number from 1000 to 1800000 (ms)",
+        "loadBalancer.healthCheckRetries is 0; allowed: a whole number from 1 to 100",
+        'loadBalancer.healthCheckTimeoutMs is "3s"; allowed: a whole number from 1 to 600000 (ms)',
+        "loadBalancer.idleTimeoutSeconds is 0; allowed: a whole number from 1 to 7200 (seconds)",
+        "loadBalancer.proxyProtocol is true; allowed: 1 or 2, the version of the PROXY protocol",
       ],
     ],
     [
@@ -769,7 +829,7 @@ describe("parseSettings refuses", () => {
         `colour ${noOtherKeys}`,
         'gateway.serviceType is "ClusterIP"; allowed: nothing but "LoadBalancer" with loadBalancer, whose contract it is; remove one of the two',
         'loadBalancer.allowedCidrs[0] is "10.0.0.1/8"; allowed: an IPv4 CIDR without host bits, such as 10.0.0.0/8',
-        "loadBalancer.colour is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, alwaysFree",
+        "loadBalancer.colour is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree",
         "loadBalancer.minMbps is 200; allowed: at most maxMbps; lower minMbps or raise maxMbps",
         `loadBalancer.nodeNsgId ${nodeNsgRequired}`,
         'loadBalancer.vcnId is missing; allowed: the OCID of the vcn, required with rules "None"',
@@ -813,7 +873,7 @@ describe("A secret stays out of the message", () => {
         "loadBalancer.allowedCidrs[0] is [secret]; allowed: an IPv4 CIDR without host bits",
         `loadBalancer.minMbps is [secret]; allowed: ${bandwidth}`,
         `loadBalancer.reservedIp ${placeholder("[secret]")}`,
-        "loadBalancer.s3 is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, alwaysFree",
+        "loadBalancer.s3 is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree",
       ),
     );
   });
@@ -924,6 +984,7 @@ describe("parseSettings fills in", () => {
         rules: "SL-All",
         allowedCidrs: ["0.0.0.0/0"],
         internal: false,
+        externalTrafficPolicy: "Cluster",
         alwaysFree: false,
       },
       cloudflare: { token: "scoped", tokenSerial: 1, proxied: false, ttlSeconds: 300 },

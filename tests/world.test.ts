@@ -307,7 +307,7 @@ describe("an empty world", () => {
     [record("a"), 2],
     [apiToken(), 1],
     [kvSecret("value"), 1],
-  ])("makes $0.kind $0.name in $1 s", (request, seconds) => {
+  ])("makes %o in %d s", (request, seconds) => {
     const world = fresh();
     const item = world.create(request);
     expect(item.ready).toBe(false);
@@ -350,7 +350,7 @@ describe("rule 1: a kind is known when its chart is installed", () => {
     [route(), base, "networking.istio.io/v1"],
   ];
 
-  it.each(kinds)("knows no $0.kind before $1.name is done, and takes it from then on", (request, chart, version) => {
+  it.each(kinds)("knows the kind of %o from when %o is done, and not before", (request, chart, version) => {
     const world = fresh();
     const refusal = new Refusal(`no matches for kind "${request.kind}" in version "${version}"`);
     expect(() => world.create(request)).toThrow(refusal);
@@ -1194,6 +1194,8 @@ describe("rule 8: OCI's cloud controller", () => {
       nsgs: [],
       backendNsg: "",
       sources: ["0.0.0.0/0"],
+      healthPort: 10_256,
+      proxyProtocol: false,
     });
   });
 
@@ -1225,6 +1227,8 @@ describe("rule 8: OCI's cloud controller", () => {
       nsgs: [idOf(world, NSG)],
       backendNsg: "",
       sources: ["198.51.100.0/24"],
+      healthPort: 10_256,
+      proxyProtocol: false,
     });
   });
 
