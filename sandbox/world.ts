@@ -1137,6 +1137,7 @@ const kinds: Record<string, Kind> = {
   },
   NetworkSecurityGroupRule: {
     ...timed("NetworkSecurityGroupRule"),
+    identity: "id",
     admit: (world, { spec }) => {
       if (world.byId(spec.nsg)?.kind !== "NetworkSecurityGroup") throw new Refusal(NO_SUCH);
     },

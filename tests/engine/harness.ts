@@ -15,7 +15,8 @@ export const withSettings =
   (changes: Record<string, unknown>) =>
   (config: StackConfig): StackConfig => {
     const values = { ...config.values };
-    for (const [key, value] of Object.entries(changes)) values[`oke-platform:${key}`] = JSON.stringify(value);
+    for (const [key, value] of Object.entries(changes))
+      values[`oke-platform:${key}`] = typeof value === "string" ? value : JSON.stringify(value);
     return { ...config, values };
   };
 

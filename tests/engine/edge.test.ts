@@ -1,0 +1,130 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
+import { emptyWorld, type State, World } from "../../sandbox/world.ts";
+import { changesIn, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
+
+// What stands in the way at the edge of the cloud, through the real engine.
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+const open = (world: State, changes: Record<string, unknown> = {}, at = directory): Promise<Sandbox> =>
+  openSandbox({ directory: at, stack: "prod", scale: SCALE, world, configure: withSettings(changes) });
+
+/** The refusal that a preview ends with. */
+async function refusalOf({ stack }: Sandbox): Promise<string> {
+  const error: Error = await stack.preview().then(
+    () => new Error("nothing was refused"),
+    (reason) => reason,
+  );
+  return /before hook .* failed: (.*)/.exec(error.message)?.[1] ?? error.message;
+}
+
+describe("a zone that has a record for the host", () => {
+  const foreign = (spec: Record<string, unknown>) => {
+    const world = new World(emptyWorld());
+    const zoneId = world.items("Zone")[0]?.id;
+    world.put(
+      {
+        kind: "DnsRecord",
+        name: "somebody's",
+        spec: { zoneId, name: "cluster.example.com", ttl: 300, proxied: false, ...spec },
+      },
+      "record1",
+    );
+    return world.state;
+  };
+
+  it("is refused in the preview, and its A record can be taken over with the command that the refusal names", async () => {
+    const sandbox = await open(foreign({ type: "A", content: "198.51.100.1" }));
+    const refusal = await refusalOf(sandbox);
+    const command =
+      'echo \'{"resources":[{"type":"oke-platform:platform:DnsRecords","name":"dns-records","component":true},' +
+      '{"type":"cloudflare:index/dnsRecord:DnsRecord","name":"dns-records-base","id":"zone0000000000000000000000sandbox/record1","parent":"dns-records"}]}\'' +
+      " | pulumi import --file /dev/stdin --protect=false --generate-code=false";
+    expect(refusal).toBe(
+      `cluster.example.com has a record already: A 198.51.100.1. Delete it at Cloudflare, or hand it to this stack, and run up again: ${command}`,
+    );
+
+    // In the same words, with what a terminal would add.
+    const { workDir, envVars } = sandbox.stack.workspace;
+    execFileSync("sh", ["-c", `${command} --yes --skip-preview --stack prod`], {
+      cwd: workDir,
+      env: { ...process.env, ...envVars, PATH: `${directory}/engine/bin:${process.env.PATH}` },
+    });
+    const events: EngineEvent[] = [];
+    await sandbox.stack.up({ onEvent: (event) => void events.push(event) });
+    expect(changesIn(events)).toContain("update dns-records-base");
+    expect(await problemsIn(sandbox)).toEqual([]);
+    const records = new World(await sandbox.cloud.look()).items("DnsRecord").map(({ spec }) => spec.name);
+    expect(records.sort()).toEqual(["*.cluster.example.com", "cluster.example.com"]);
+  });
+
+  it("is refused without a way to take over what cannot be an A record", async () => {
+    const sandbox = await open(foreign({ type: "CNAME", content: "elsewhere.example.org" }));
+    expect(await refusalOf(sandbox)).toBe(
+      "cluster.example.com has a record already: CNAME elsewhere.example.org. Delete it at Cloudflare; an A record cannot be made of it",
+    );
+  });
+});
+
+describe("a second stack in the same compartment", () => {
+  it("comes up beside the first, with an address and a firewall of its own, and is refused the first one's address", async () => {
+    const first = await open(emptyWorld());
+    await first.stack.up();
+    const taken = new World(await first.cloud.look()).items("PublicIp")[0];
+
+    // Another cluster: the same clouds, with nothing of the platform in Kubernetes.
+    const clouds = await first.cloud.look();
+    const kept = [
+      "PublicIp",
+      "NetworkSecurityGroup",
+      "NetworkSecurityGroupRule",
+      "DnsRecord",
+      "ApiToken",
+      "LoadBalancer",
+    ];
+    const items = { ...emptyWorld().items };
+    for (const [key, item] of Object.entries(clouds.items))
+      if (kept.includes(item.kind)) items[item.kind === "LoadBalancer" ? `${key} of the first` : key] = item;
+    const world = { ...emptyWorld(), items };
+
+    const elsewhere = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
+    try {
+      const loadBalancer = await settingOf("prod", "loadBalancer");
+      const greedy = await open(
+        world,
+        { baseDomain: "second.example.com", loadBalancer: { ...loadBalancer, reservedIp: taken?.id } },
+        elsewhere,
+      );
+      expect(await refusalOf(greedy)).toBe(
+        `loadBalancer.reservedIp is ${taken?.status.ipAddress} (${taken?.id}), which is ASSIGNED, in use by ` +
+          `${clouds.items["LoadBalancer /istio-ingressgateway"]?.id}; name an IP that is AVAILABLE, free this one first, or remove the setting to have one made`,
+      );
+      const second = await open(world, { baseDomain: "second.example.com" }, elsewhere);
+      await second.stack.up();
+      expect(await problemsIn(second, ["vault.second.example.com", "argocd.second.example.com"])).toEqual([]);
+      const both = new World(await second.cloud.look());
+      expect(new Set(both.items("PublicIp").map(({ id }) => id)).size).toBe(2);
+      expect(both.items("NetworkSecurityGroup")).toHaveLength(3);
+      expect(
+        both
+          .items("DnsRecord")
+          .map(({ spec }) => spec.name)
+          .sort(),
+      ).toEqual(["*.cluster.example.com", "*.second.example.com", "cluster.example.com", "second.example.com"]);
+    } finally {
+      await rm(elsewhere, { recursive: true, force: true });
+    }
+  });
+});
