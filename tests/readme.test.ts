@@ -1,0 +1,16 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { projectDirectory } from "../sandbox/stack.ts";
+import { edgesTable, graphOfStack } from "../tools/edges.ts";
+
+/** What stands in the README between `<!-- name:begin -->` and `<!-- name:end -->`. */
+async function partOf(name: string): Promise<string> {
+  const readme = await readFile(`${projectDirectory}README.md`, "utf8");
+  return new RegExp(`<!-- ${name}:begin -->\n(.*)\n<!-- ${name}:end -->`, "s").exec(readme)?.[1] ?? "";
+}
+
+describe("the README", () => {
+  it("has the table of edges that the plan prints", async () => {
+    expect(await partOf("edges")).toBe(edgesTable(await graphOfStack("prod")));
+  }, 30_000);
+});
