@@ -362,9 +362,18 @@ function judge(
         `at most ${attachable} with rules "${rules}": OCI attaches five to a load balancer${attachable < 5 ? ", and one is the listeners' own" : ""}`,
       );
     if (alwaysFree === true && sound("charts")) {
-      for (const { chart, path, why } of leavesAlwaysFree(it.charts))
-        refuse(`charts.${chart}.values`, `${why}; change ${path}`);
+      for (const { chart, path } of leavesAlwaysFree(it.charts))
+        refuse(
+          `charts.${chart}.values`,
+          `no Service of type LoadBalancer with loadBalancer.alwaysFree, whose one load balancer is the gateway's; change ${path}`,
+        );
     }
+    if (sound("charts")) {
+      for (const path of overridesOf(it.charts.istio.values?.gateway))
+        refuse("charts.istio.values", `nothing in gateway.${path}, which loadBalancer decides; use its settings`);
+    }
+    if (internal === true && sound("cloudflare") && cloudflare.proxied)
+      refuse("cloudflare.proxied", "false with loadBalancer.internal, whose address Cloudflare cannot reach");
     if (sound("gateway") && ![undefined, "LoadBalancer"].includes(it.gateway.serviceType))
       refuse(
         "gateway.serviceType",
@@ -416,18 +425,26 @@ function judge(
   }
 }
 
-/** What in the operator's chart values costs more than the one load balancer of 10 Mbps that Always Free has. */
+/** The annotations that the load balancer's settings are written to. */
+const CONTRACT =
+  /(load-balancer-type|security-(rule|list)-management-mode|network-security-groups?|oci-load-balancer-(connection|health-check|internal|shape|subnet).*)$/;
+
+/** What in the values for Istio's gateway would undo the load balancer's settings. */
+function overridesOf(values: ChartValues | undefined): string[] {
+  const service = isRecord(values?.service) ? values.service : {};
+  const fields = ["type", "loadBalancerIP", "loadBalancerSourceRanges", "externalTrafficPolicy"];
+  const annotations = Object.keys(isRecord(service.annotations) ? service.annotations : {});
+  return [
+    ...fields.filter((field) => Object.hasOwn(service, field)).map((field) => `service.${field}`),
+    ...annotations.filter((key) => CONTRACT.test(key)).map((key) => `service.annotations.${key}`),
+  ];
+}
+
+/** What in the operator's chart values is a load balancer beside the one that Always Free has. */
 function leavesAlwaysFree(charts: v.InferOutput<typeof schema>["charts"]) {
-  const found: { chart: string; path: string; why: string }[] = [];
+  const found: { chart: string; path: string }[] = [];
   const visit = (chart: string, path: string, value: unknown): void => {
-    if (value === "LoadBalancer" && path !== "gateway.service.type") {
-      const why =
-        "no Service of type LoadBalancer with loadBalancer.alwaysFree, whose one load balancer is the gateway's";
-      found.push({ chart, path, why });
-    }
-    if (/shape-flex-(min|max)$/.test(path) && Number.parseInt(String(value), 10) > 10) {
-      found.push({ chart, path, why: "10 Mbps with loadBalancer.alwaysFree" });
-    }
+    if (value === "LoadBalancer") found.push({ chart, path });
     if (typeof value !== "object" || value === null) return;
     for (const [key, item] of Object.entries(value)) visit(chart, path === "" ? key : `${path}.${key}`, item);
   };

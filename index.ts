@@ -27,6 +27,7 @@ const today = new Date();
 for (const warning of warnings(settings, today)) void pulumi.log.warn(warning);
 
 const { charts, size, cloudflare } = settings;
+const { proxied, ttlSeconds } = cloudflare;
 const displayName = `${pulumi.getProject()}-${pulumi.getStack()}`;
 const kubernetes = clusterProvider("kubernetes", settings.cluster);
 const inCluster = { providers: { kubernetes } };
@@ -46,9 +47,9 @@ const ingressGateway = new IngressGateway(
     chart: charts.istio,
     size,
     namespace: istio.namespace,
-    values: loadBalancer?.gateway,
-    hooks: loadBalancer?.hooks,
-    service: loadBalancer?.service ?? { type: settings.gateway.serviceType ?? "ClusterIP" },
+    values: loadBalancer?.gatewayValues,
+    hooks: loadBalancer?.releaseHooks,
+    service: loadBalancer?.serviceValues ?? { type: settings.gateway.serviceType ?? "ClusterIP" },
   },
   {
     ...inCluster,
@@ -59,13 +60,14 @@ const ingressGateway = new IngressGateway(
 // A reserved address is known before the load balancer is; an internal one is the load balancer's own.
 const address = loadBalancer?.address ?? (loadBalancer && ingressGateway.address);
 if (zoneId !== undefined && address !== undefined) {
-  new DnsRecords("dns-records", { zoneId, address, baseDomain: settings.baseDomain, ...cloudflare });
+  new DnsRecords("dns-records", { zoneId, address, baseDomain: settings.baseDomain, proxied, ttlSeconds });
 }
 
 // The DNS token: made, kept in Vault, brought into the cluster.
 let tokenSecret: TokenSecret | undefined;
 if (zoneId !== undefined && settings.vault !== undefined) {
-  const { vault, externalSecrets, cloudflareApiToken } = settings;
+  const { vault, cloudflareApiToken } = settings;
+  const { install, namespace, serviceAccount } = settings.externalSecrets;
   const token =
     cloudflareApiToken ??
     new DnsToken("dns-token", {
@@ -80,8 +82,12 @@ if (zoneId !== undefined && settings.vault !== undefined) {
     { providers: { vault: new VaultProvider("vault", { address: vault.address }) } },
   );
   const operator =
-    externalSecrets.install &&
-    new ExternalSecrets("external-secrets", { chart: charts.externalSecrets, size, ...externalSecrets }, inCluster);
+    install &&
+    new ExternalSecrets(
+      "external-secrets",
+      { chart: charts.externalSecrets, size, namespace, serviceAccount },
+      inCluster,
+    );
   const store = new SecretStore(
     "secret-store",
     {
@@ -90,7 +96,7 @@ if (zoneId !== undefined && settings.vault !== undefined) {
       caBundle: vault.caBundle,
       authPath: vault.authPath,
       role: vault.role,
-      serviceAccount: { name: externalSecrets.serviceAccount, namespace: externalSecrets.namespace },
+      serviceAccount: { name: serviceAccount, namespace },
     },
     {
       ...inCluster,
@@ -189,13 +195,13 @@ export const reservedIp = loadBalancer?.reservedIp ?? null;
 export const loadBalancerName = (loadBalancer && ingressGateway.serviceUid) ?? null;
 /** The Cloudflare zone of all hosts. */
 export const zone = settings.domain;
+const adopted = settings.loadBalancer?.reservedIp ? "" : "; set loadBalancer.reservedIp to it before the next up";
+
 /** What is served. */
 export const urls = settings.services.map((service) => `https://${service.host}`);
 /** What a destroy leaves, because it is dear to get again or its chart keeps it. */
 export const keptOnDestroy = [
-  `namespace ${certManager.namespace}: the certificate with its key, and the ACME account key`,
+  `namespace ${certManager.namespace}: the certificate with its key, and ${settings.acme ? "the ACME account key" : "the CA with its key"}`,
   "custom resource definitions of cert-manager and Istio",
-  ...(reservedIp !== null
-    ? [pulumi.interpolate`reserved IP ${reservedIp}; set loadBalancer.reservedIp to it before the next up`]
-    : []),
+  ...(reservedIp === null ? [] : [pulumi.interpolate`reserved IP ${reservedIp}${adopted}`]),
 ];

@@ -17,7 +17,7 @@ export type Size = "small" | "production";
 /** Values of a Helm chart. */
 export type ChartValues = Record<string, unknown>;
 
-/** A chart as a stack asks for it. */
+/** Which chart, and where it comes from. */
 export interface ChartSource {
   /** Exact version, as the chart's maker writes it. */
   readonly version: string;
@@ -49,7 +49,7 @@ export const spread = (matchLabels?: Record<string, string>) => ({
   })),
 });
 
-/** What each component that installs a chart is told about it. */
+/** A chart as a stack asks for it. */
 export interface Chart extends ChartSource {
   /** Values of the operator, merged over the program's own. */
   readonly values?: ChartValues;
@@ -112,7 +112,7 @@ const isMap = (value: unknown): value is ChartValues =>
   typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 
 /** Merges as Helm does: maps key by key, everything else (lists too) is replaced. */
-export function mergeValues(ours: ChartValues, theirs: ChartValues): ChartValues {
+function mergeValues(ours: ChartValues, theirs: ChartValues): ChartValues {
   const merged = { ...ours };
   for (const [key, value] of Object.entries(theirs)) {
     const mine = merged[key];
@@ -179,6 +179,11 @@ export function supportWarnings(
       .map(
         ({ product, version, end }) =>
           `${product} ${version} is past its end of support, ${end}; choose a newer version in charts`,
+      ),
+    ...known
+      .filter((release) => release.kubernetes === undefined)
+      .map(
+        ({ product, version }) => `what ${product} ${version} supports, and until when, is not known to this program`,
       ),
     ...(first > last
       ? [

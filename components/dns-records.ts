@@ -1,7 +1,7 @@
-import { AsyncResource } from "node:async_hooks";
 import { DnsRecord } from "@pulumi/cloudflare/dnsRecord.js";
 import { getDnsRecords } from "@pulumi/cloudflare/getDnsRecords.js";
 import * as pulumi from "@pulumi/pulumi";
+import { previewHook } from "./preview-hook.ts";
 
 export interface DnsRecordsArgs {
   readonly zoneId: pulumi.Input<string>;
@@ -25,12 +25,7 @@ export class DnsRecords extends pulumi.ComponentResource {
   constructor(name: string, args: DnsRecordsArgs, opts?: pulumi.ComponentResourceOptions) {
     super(TYPE, name, {}, opts);
 
-    // Bound, because the engine calls hooks from outside of the program, where no call to a provider is possible.
-    const free = new pulumi.ResourceHook(
-      `${name}-free`,
-      AsyncResource.bind((record: pulumi.ResourceHookArgs) => refuseTaken(name, record)),
-      { onDryRun: true },
-    );
+    const free = previewHook(`${name}-free`, (record) => refuseTaken(name, record));
     const record = (child: string, host: string) =>
       new DnsRecord(
         child,
@@ -56,7 +51,7 @@ const RIVALS = ["A", "AAAA", "CNAME"];
 
 /**
  * Refuses to make a record for a host that has one: Cloudflare would answer with both addresses in turn, and half of
- * the visitors would land elsewhere. A hook, because only what is new must be free; on previews too.
+ * the visitors would land elsewhere. A hook, because only what is new must be free.
  *
  * @param parent name of the component
  * @throws with what is there, and the way to it

@@ -55,7 +55,7 @@ export class IngressGateway extends pulumi.ComponentResource {
       const service = Service.get(`${name}-service`, id, { parent: this });
       this.serviceUid = service.metadata.uid;
       // A release that is done has an address: Helm waits for it.
-      this.address = service.status.loadBalancer.ingress.apply((ingress) => ingress[0]?.ip ?? "");
+      this.address = service.status.loadBalancer.ingress.apply((ingress) => ingress?.[0]?.ip ?? "");
     }
 
     this.registerOutputs({ address: this.address, serviceUid: this.serviceUid });

@@ -13,7 +13,7 @@ export const letsEncrypt = {
 } as const;
 
 /** An account at an ACME server that validates by DNS-01 through Cloudflare. */
-export interface AcmeAccount {
+interface AcmeAccount {
   /** Address that the server writes to when something is wrong. */
   readonly email: string;
   /** URL of the server's ACME directory. */
@@ -86,7 +86,7 @@ export class Issuer extends pulumi.ComponentResource {
  *
  * @param directory URL of the ACME directory; undefined for the CA in the cluster
  */
-export function issuerName(directory: string | undefined): string {
+function issuerName(directory: string | undefined): string {
   switch (directory) {
     case undefined:
       return "cluster-issuer-ca";

@@ -1,10 +1,10 @@
-import { AsyncResource } from "node:async_hooks";
 import { getPublicIp, getPublicIpOutput } from "@pulumi/oci/core/getPublicIp.js";
 import { NetworkSecurityGroup } from "@pulumi/oci/core/networkSecurityGroup.js";
 import { NetworkSecurityGroupSecurityRule } from "@pulumi/oci/core/networkSecurityGroupSecurityRule.js";
 import { PublicIp } from "@pulumi/oci/core/publicIp.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues } from "./charts.ts";
+import { previewHook } from "./preview-hook.ts";
 
 export interface LoadBalancerArgs {
   /** Name in the OCI console of what is made here. */
@@ -67,12 +67,12 @@ export class LoadBalancer extends pulumi.ComponentResource {
   /** OCID of the reserved public IP behind {@link address}. */
   readonly reservedIp: pulumi.Output<string> | undefined;
   /** The part of the gateway's Service that the cloud controller reads, as values of the gateway's chart. */
-  readonly service: ChartValues & { readonly type: "LoadBalancer" };
+  readonly serviceValues: ChartValues & { readonly type: "LoadBalancer" };
 
   /** Refuses, on previews too, what the cloud controller cannot do for the Service; for the gateway's release. */
-  readonly hooks: pulumi.ResourceHookBinding;
+  readonly releaseHooks: pulumi.ResourceHookBinding;
   /** What Envoy must expect of the load balancer, as values of the gateway's chart. */
-  readonly gateway: ChartValues;
+  readonly gatewayValues: ChartValues;
 
   constructor(name: string, args: LoadBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:LoadBalancer", name, {}, opts);
@@ -81,7 +81,7 @@ export class LoadBalancer extends pulumi.ComponentResource {
     const nsg = args.rules === "None" ? this.firewall(name, args) : undefined;
     this.address = ip?.ipAddress;
     this.reservedIp = ip?.id;
-    this.service = {
+    this.serviceValues = {
       type: "LoadBalancer",
       annotations: annotations(args, nsg),
       ...(this.address && { loadBalancerIP: this.address }),
@@ -90,16 +90,10 @@ export class LoadBalancer extends pulumi.ComponentResource {
       ...(args.rules !== "None" && { loadBalancerSourceRanges: args.allowedCidrs }),
     };
 
-    this.gateway = proxyProtocolValues(args.proxyProtocol);
-    this.hooks = {
-      // Bound, because the engine calls hooks from outside of the program, where no call to a provider is possible.
-      beforeCreate: [
-        hook(
-          `${name}-address-free`,
-          AsyncResource.bind(() => refuseUsedAddress(args.reservedIp)),
-        ),
-      ],
-      beforeUpdate: [hook(`${name}-edge-fixed`, refuseOtherEdge)],
+    this.gatewayValues = proxyProtocolValues(args.proxyProtocol);
+    this.releaseHooks = {
+      beforeCreate: [previewHook(`${name}-address-free`, () => refuseUsedAddress(args.reservedIp))],
+      beforeUpdate: [previewHook(`${name}-edge-fixed`, refuseOtherEdge)],
     };
 
     this.registerOutputs({ address: this.address, reservedIp: this.reservedIp });
@@ -238,9 +232,6 @@ function requireId(id: string | undefined, field: string): string {
   if (id === undefined) throw new pulumi.RunError(`loadBalancer.${field} is missing; these rules need it`);
   return id;
 }
-
-const hook = (name: string, callback: pulumi.ResourceHookFunction) =>
-  new pulumi.ResourceHook(name, callback, { onDryRun: true });
 
 /**
  * Refuses to begin with a reserved IP that something else has: the Service would wait for it until the release fails.

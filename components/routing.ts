@@ -60,7 +60,7 @@ export class TlsGateway extends pulumi.ComponentResource {
 }
 
 /** A Service in the cluster, and the host that it is to answer for. */
-export interface Route {
+interface Route {
   /** Names the VirtualService, `<name>-vs`. */
   readonly name: string;
   /** The Service's namespace; the VirtualService stands in it too. */

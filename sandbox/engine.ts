@@ -2,7 +2,6 @@ import { type ExecFileException, execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { constants, readFileSync } from "node:fs";
 import { access, mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -33,12 +32,9 @@ const goModule = "github.com/pulumi/pulumi/pkg/v3";
  */
 export const engineVersion: string = readPin(join(import.meta.dirname, "go.mod"));
 
-// Internal to the SDK: its type declarations leave the constant out, hence the assertion.
-const { minimumVersion } = createRequire(import.meta.url)("@pulumi/pulumi/automation/minimumVersion.js") as {
-  minimumVersion: { version: string; major: number; compare(other: string): number };
-};
-
-const allowed = `major version ${minimumVersion.major}, ${minimumVersion.version} or newer`;
+/** The first CLI with the resource hooks that the program uses: https://github.com/pulumi/pulumi/releases/tag/v3.182.0 */
+const oldest = { major: 3, minor: 182 };
+const allowed = `version ${oldest.major}.${oldest.minor} or newer, below ${oldest.major + 1}`;
 const releases = "https://get.pulumi.com/releases/sdk";
 const executable = process.platform === "win32" ? "pulumi.exe" : "pulumi";
 
@@ -54,8 +50,7 @@ const progressSeconds = 15;
  * `$XDG_CACHE_HOME` (default `~/.cache`); the official download, put into that cache; `go build` of
  * the version that `sandbox/go.mod` pins, put there too (four to five minutes on two cores).
  *
- * Accepted is the major version and at least the version that the Automation API asks for (source:
- * `automation/minimumVersion.js` of `@pulumi/pulumi`).
+ * Accepted is version 3.182 or newer, below 4.
  *
  * @throws Error when no way works, with the reason for each and what to do.
  */
@@ -133,9 +128,8 @@ async function checked(path: string, env: NodeJS.ProcessEnv): Promise<Omit<Engin
     env: { ...env, PULUMI_SKIP_UPDATE_CHECK: "true" },
     timeout: versionSeconds * 1000,
   });
-  const version = /^v?(\d+\.\d+\.\d+(?:[-+]\S+)?)$/.exec(output.trim())?.[1];
-  const accepted = version?.startsWith(`${minimumVersion.major}.`) && minimumVersion.compare(version) <= 0;
-  if (!version || !accepted) {
+  const [, version, major, minor] = /^v?((\d+)\.(\d+)\.\d+(?:[-+]\S+)?)$/.exec(output.trim()) ?? [];
+  if (version === undefined || Number(major) !== oldest.major || Number(minor) < oldest.minor) {
     throw new Error(`${path} reports version ${JSON.stringify(output.trim())}; allowed is ${allowed}`);
   }
   return { path, version };

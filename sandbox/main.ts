@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { leftovers } from "./replay.ts";
 import { collectSteps, openSandbox, type Step } from "./sandbox.ts";
 import { projectDirectory } from "./stack.ts";
-import { emptyWorld, problemsOf, type World } from "./world.ts";
+import { emptyWorld, problemsOf, World } from "./world.ts";
 
 const usage = `npm run sandbox -- <up|preview|destroy> [--stack prod] [--scale 0.05]
 
@@ -15,8 +16,16 @@ const lastName = (urn: string) => urn.split("::").slice(3).join("::");
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { stack: { type: "string", default: "prod" }, scale: { type: "string", default: "0.05" } },
+    options: {
+      stack: { type: "string", default: "prod" },
+      scale: { type: "string", default: "0.05" },
+      help: { type: "boolean", default: false },
+    },
   });
+  if (values.help) {
+    console.log(usage);
+    return;
+  }
   const [command = ""] = positionals;
   const scale = Number(values.scale);
   if (positionals.length !== 1 || !["up", "preview", "destroy"].includes(command) || !(scale > 0 && scale <= 1)) {
@@ -50,8 +59,12 @@ async function main(): Promise<void> {
   if (command === "destroy") {
     const { summary: result } = await sandbox.stack.destroy({ onEvent });
     console.log(`Done: ${summary(result.resourceChanges)}`);
-    const left = Object.keys((await sandbox.cloud.look()).items).filter((key) => !(key in emptyWorld().items));
-    console.log(`Left, as documented:\n${left.map((key) => `  ${key}`).join("\n")}`);
+    const world = new World(await sandbox.cloud.look());
+    const left = Object.keys(world.state.items).filter((key) => !(key in emptyWorld().items));
+    console.log(`Left, to be used again:\n${left.map((key) => `  ${key}`).join("\n")}`);
+    console.log("A next up makes another IP unless loadBalancer.reservedIp names this one.");
+    const strays = leftovers(world);
+    if (strays.length > 0) throw new Error(`left behind, though nothing keeps it:\n${strays.join("\n")}`);
     return;
   }
   const { summary: result, outputs } = await sandbox.stack.up({ onEvent });

@@ -232,7 +232,7 @@ export function leftovers(world: World, before: State["items"] = emptyWorld().it
 }
 
 /** Numbers from 0 to 1 for a seed; mulberry32, in the public domain. */
-export function randomFrom(seed: number): () => number {
+function randomFrom(seed: number): () => number {
   const world = new World({ ...emptyWorld(seed) });
   return () => world.random();
 }

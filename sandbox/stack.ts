@@ -30,7 +30,7 @@ export async function readStack(stack: string, directory = projectDirectory): Pr
 }
 
 /** {@link readStack} without the file. */
-export function parseStack(source: string): StackConfig {
+function parseStack(source: string): StackConfig {
   const { config = {} } = (parse(source) ?? {}) as { config?: Record<string, unknown> };
   const values: Record<string, string> = {};
   const secrets: string[] = [];

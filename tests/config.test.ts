@@ -420,14 +420,30 @@ describe("parseSettings refuses", () => {
       ],
     ],
     [
-      "more than 10 Mbps through the chart's values with alwaysFree",
+      "chart values that undo the load balancer's settings",
       {
-        ...balanced({ alwaysFree: true }),
-        charts: { istio: { values: { gateway: { service: { annotations: { "x-shape-flex-max": "100" } } } } } },
+        ...balanced({}),
+        charts: {
+          istio: {
+            values: {
+              gateway: {
+                service: {
+                  type: "ClusterIP",
+                  annotations: { "service.beta.kubernetes.io/oci-load-balancer-shape": "x" },
+                },
+              },
+            },
+          },
+        },
       },
       [
-        'charts.istio.values is {"gateway":{"service":{"annotations":{"x-shape-flex-max":"100"}}}}; allowed: 10 Mbps with loadBalancer.alwaysFree; change gateway.service.annotations.x-shape-flex-max',
+        'charts.istio.values is {"gateway":{"service":{"type":"ClusterIP","annotations":{"service.beta.kubernetes.io/oci-load-balanc…; allowed: nothing in gateway.service.type, which loadBalancer decides; use its settings',
       ],
+    ],
+    [
+      "Cloudflare's proxy before an address that it cannot reach",
+      { ...balanced({ internal: true }), cloudflare: { proxied: true } },
+      ["cloudflare.proxied is true; allowed: false with loadBalancer.internal, whose address Cloudflare cannot reach"],
     ],
     [
       "a sixth NSG",
@@ -1458,10 +1474,13 @@ describe("warnings", () => {
     ).toEqual([]);
   });
 
-  it("are none about versions that the table does not know", () => {
+  it("say when the table does not know a version", () => {
     expect(
       warningsOf({ charts: { istio: { version: "9.9.9" }, certManager: { version: "v9.9.9" } } }, "2099-01-01"),
-    ).toEqual([]);
+    ).toEqual([
+      "what Istio 9.9.9 supports, and until when, is not known to this program",
+      "what cert-manager v9.9.9 supports, and until when, is not known to this program",
+    ]);
   });
 
   it("say that the key is copied everywhere", () => {

@@ -76,9 +76,9 @@ it("pins the version that sandbox/go.mod requires", () => {
 
 // The sandbox does not download on Windows, and a shell script does not run there.
 describe.skipIf(process.platform === "win32")("findEngine", () => {
-  it.each(["v3.259.0", "3.2.0", "v3.2.0-alpha", "v3.300.0-dev.1"])("takes %s from PATH", async (version) => {
+  it.each(["v3.259.0", "3.182.0", "v3.300.0-dev.1"])("takes %s from PATH", async (version) => {
     fakePulumi(join(bin, "pulumi"), version);
-    fakePulumi(cached, "v3.4.0");
+    fakePulumi(cached, "v3.200.0");
     const engine = {
       path: join(bin, "pulumi"),
       version: version.replace("v", ""),
@@ -90,18 +90,18 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
 
   it.each(["v3.1.0", "v2.25.2", "v4.0.0", "v30.0.0", "unknown"])("leaves %s on PATH for the cache", async (version) => {
     fakePulumi(join(bin, "pulumi"), version);
-    fakePulumi(cached, "v3.4.0");
-    expect(await find()).toEqual({ path: cached, version: "3.4.0", source: "cache" });
+    fakePulumi(cached, "v3.200.0");
+    expect(await find()).toEqual({ path: cached, version: "3.200.0", source: "cache" });
   });
 
   it("skips a directory and a file without execute permission named pulumi on PATH", async () => {
     mkdirSync(join(bin, "pulumi"));
     writeFileSync(join(root, "pulumi"), "");
-    fakePulumi(join(root, "last/pulumi"), "v3.4.0");
+    fakePulumi(join(root, "last/pulumi"), "v3.200.0");
     env.PATH = ["", bin, root, join(root, "last")].join(delimiter);
     expect(await find()).toEqual({
       path: join(root, "last/pulumi"),
-      version: "3.4.0",
+      version: "3.200.0",
       source: "PATH",
     });
   });
@@ -114,7 +114,7 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
     expect(readdirSync(dirname(cached))).toEqual(["pulumi"]);
     expect(lines).toEqual([
       `sandbox engine: downloading Pulumi ${engineVersion} from ${releases}, because: ` +
-        `PATH: ${join(bin, "pulumi")} reports version "v3.1.0"; allowed is major version 3, 3.2.0-alpha or newer; ` +
+        `PATH: ${join(bin, "pulumi")} reports version "v3.1.0"; allowed is version 3.182 or newer, below 4; ` +
         `cache: ${cached} does not exist`,
     ]);
     expect((await find()).source).toBe("cache");
@@ -153,7 +153,7 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
 
   it("does not keep a build that is not accepted", async () => {
     script(join(bin, "go"), `while [ "$1" != -o ]; do shift; done; echo > "$2"; /bin/chmod 755 "$2"`);
-    await expect(find()).rejects.toThrow(/\n- build: .* reports version ""; allowed is major version 3, /);
+    await expect(find()).rejects.toThrow(/\n- build: .* reports version ""; allowed is version 3.182 or newer, below 4/);
     expect(existsSync(cached)).toBe(false);
     expect(readdirSync(dirname(cached))).toEqual([]);
   });
@@ -162,7 +162,7 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
     await expect(find()).rejects.toThrow(
       new Error(
         [
-          "No Pulumi CLI for the sandbox. Allowed is major version 3, 3.2.0-alpha or newer. What was tried:",
+          "No Pulumi CLI for the sandbox. Allowed is version 3.182 or newer, below 4. What was tried:",
           "- PATH: no directory on it holds a pulumi executable",
           `- cache: ${cached} does not exist`,
           `- download: ${releases}/${checksums}: fetch failed (no network here) (limit 5 s)`,

@@ -27,7 +27,7 @@ export interface Registration {
 }
 
 /** Each value that only the cloud can say is unknown, as in a preview of an empty world. */
-export const nothingKnown: pulumi.runtime.Mocks = {
+const nothingKnown: pulumi.runtime.Mocks = {
   newResource: async ({ inputs }) => ({ id: undefined, state: inputs }),
   async call({ token }) {
     const answer = unknownAnswers[token];
