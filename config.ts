@@ -601,7 +601,21 @@ export function readSettings() {
   }
   // Not in the SDK's types, but what Config itself asks: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/config.ts
   const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
-  const { cloudflareApiToken, ...settings } = parseSettings(raw, (name) => isConfigSecret(`${PROJECT}:${name}`));
+  const isSecret = (name: string) => isConfigSecret(`${PROJECT}:${name}`);
+  const { cloudflareApiToken, ...settings } = parseSettings(raw, isSecret);
+  if (cloudflareApiToken !== undefined && !isSecret("cloudflareApiToken")) {
+    throw new pulumi.RunError(
+      `${PROJECT}:cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and ` +
+        "revoke this one at Cloudflare",
+    );
+  }
+  const marked = Object.keys(settings).find(isSecret);
+  if (marked !== undefined) {
+    throw new pulumi.RunError(
+      `${PROJECT}:${marked} is stored as a secret, but goes in clear into the cluster and the state; take the mark off, ` +
+        "and keep what is secret in Vault or in a Secret of the cluster",
+    );
+  }
   return {
     ...settings,
     cloudflareApiToken: cloudflareApiToken === undefined ? undefined : pulumi.secret(cloudflareApiToken),

@@ -195,6 +195,8 @@ export const reservedIp = loadBalancer?.reservedIp ?? null;
 export const loadBalancerName = (loadBalancer && ingressGateway.serviceUid) ?? null;
 /** The Cloudflare zone of all hosts. */
 export const zone = settings.domain;
+const copyTo = settings.reflector.namespaces;
+const copies = copyTo === "all" ? "every other namespace" : copyTo.filter((it) => it !== istio.namespace).join(", ");
 const adopted = settings.loadBalancer?.reservedIp ? "" : "; set loadBalancer.reservedIp to it before the next up";
 
 /** What is served. */
@@ -203,5 +205,6 @@ export const urls = settings.services.map((service) => `https://${service.host}`
 export const keptOnDestroy = [
   `namespace ${certManager.namespace}: the certificate with its key, and ${settings.acme ? "the ACME account key" : "the CA with its key"}`,
   "custom resource definitions of cert-manager and Istio",
+  ...(copies === "" ? [] : [`copies of the certificate and its key in ${copies}`]),
   ...(reservedIp === null ? [] : [pulumi.interpolate`reserved IP ${reservedIp}${adopted}`]),
 ];

@@ -93,7 +93,13 @@ export class LoadBalancer extends pulumi.ComponentResource {
     this.gatewayValues = proxyProtocolValues(args.proxyProtocol);
     this.releaseHooks = {
       beforeCreate: [previewHook(`${name}-address-free`, () => refuseUsedAddress(args.reservedIp))],
-      beforeUpdate: [previewHook(`${name}-edge-fixed`, refuseOtherEdge)],
+      beforeUpdate: [
+        previewHook(`${name}-edge-fixed`, refuseOtherEdge),
+        // A gateway that gets its first load balancer begins with the address as a new one does.
+        previewHook(`${name}-first-address-free`, async ({ oldInputs }) => {
+          if (edgeOf(oldInputs).internal === undefined) await refuseUsedAddress(args.reservedIp);
+        }),
+      ],
     };
 
     this.registerOutputs({ address: this.address, reservedIp: this.reservedIp });
@@ -249,8 +255,8 @@ async function refuseUsedAddress(reservedIp: string | undefined): Promise<void> 
 }
 
 /**
- * Refuses what the cloud controller cannot do to a load balancer that exists: give it another reserved IP, or make it
- * internal or public. It would report an event and leave the Service half-way, after everything else was changed.
+ * Refuses what the cloud controller cannot do to a load balancer that exists: give it another reserved IP or
+ * subnet, or make it internal or public. It would report an event and leave the Service half-way, after everything else was changed.
  * A hook, because only the engine knows the inputs of the run before; on previews too, where nothing is lost yet.
  *
  * @throws with what changes, and the way to it
@@ -258,9 +264,10 @@ async function refuseUsedAddress(reservedIp: string | undefined): Promise<void> 
 function refuseOtherEdge({ urn, oldInputs, newInputs }: pulumi.ResourceHookArgs): void {
   const [before, after] = [edgeOf(oldInputs), edgeOf(newInputs)];
   if (before.internal === undefined || after.internal === undefined) return;
-  const changed = before.internal !== after.internal ? "internal" : before.ip !== after.ip ? "reservedIp" : undefined;
+  const changed = (["internal", "reservedIp", "subnetId"] as const).find((field) => before[field] !== after[field]);
   if (changed === undefined) return;
-  const say = ({ internal, ip }: typeof before) => (internal === "true" ? "internal" : `public at ${ip}`);
+  const say = ({ internal, reservedIp, subnetId }: typeof before) =>
+    changed === "subnetId" ? `in ${subnetId}` : internal === "true" ? "internal" : `public at ${reservedIp}`;
   throw new Error(
     `loadBalancer.${changed} changes: the load balancer is ${say(before)} and would be ${say(after)}, which the cloud ` +
       "controller cannot do to one that exists. Take the change back, or make a new load balancer, with the time that " +
@@ -273,10 +280,12 @@ function edgeOf(inputs: Record<string, unknown> | undefined) {
   const { service } = (inputs?.values ?? {}) as {
     service?: { annotations?: Record<string, string>; loadBalancerIP?: unknown };
   };
+  const annotation = (name: string) => service?.annotations?.[`service.beta.kubernetes.io/oci-load-balancer-${name}`];
   const ip = service?.loadBalancerIP;
-  // In a preview, the address of an IP that is yet to be made is no text.
   return {
-    internal: service?.annotations?.["service.beta.kubernetes.io/oci-load-balancer-internal"],
-    ip: typeof ip === "string" ? ip : "an address not known yet",
+    internal: annotation("internal"),
+    // In a preview, the address of an IP that is yet to be made is no text.
+    reservedIp: typeof ip === "string" ? ip : "an address not known yet",
+    subnetId: annotation("subnet1") ?? "the cluster's own subnet",
   };
 }

@@ -21,6 +21,10 @@ export interface Registration {
     readonly ignoreChanges: string[];
     /** Seconds for a create; undefined for the provider's own default. */
     readonly createSeconds: number | undefined;
+    /** Seconds for an update, likewise. */
+    readonly updateSeconds: number | undefined;
+    /** Names of the hooks that are called before the resource is touched. */
+    readonly hooks: string[];
     /** URN and id of the provider, `urn::id`; empty for the package's default provider. */
     readonly provider: string;
   };
@@ -146,7 +150,9 @@ const output = <T>(value: pulumi.Input<T> | undefined): Promise<T> =>
 
 function read(request: Request, urn: string): Omit<Registration, "dependsOn"> {
   const inputs = (request.getObject?.() ?? request.getProperties?.())?.toJavaScript() ?? {};
-  const timeout = request.getCustomtimeouts?.()?.getCreate() ?? "";
+  const timeouts = request.getCustomtimeouts?.();
+  const seconds = (timeout = "") => (timeout === "" ? undefined : Number.parseInt(timeout, 10));
+  const hooks = request.getHooks?.();
   const flows = [...(request.getPropertydependenciesMap?.().entries() ?? [])].flatMap(([, urns]) => urns.getUrnsList());
   return {
     urn,
@@ -160,7 +166,9 @@ function read(request: Request, urn: string): Omit<Registration, "dependsOn"> {
     options: {
       retainOnDelete: request.getRetainondelete?.() ?? false,
       ignoreChanges: request.getIgnorechangesList?.() ?? [],
-      createSeconds: timeout === "" ? undefined : Number.parseInt(timeout, 10),
+      createSeconds: seconds(timeouts?.getCreate()),
+      updateSeconds: seconds(timeouts?.getUpdate()),
+      hooks: [...(hooks?.getBeforeCreateList() ?? []), ...(hooks?.getBeforeUpdateList() ?? [])],
       provider: request.getProvider(),
     },
   };
@@ -187,5 +195,6 @@ interface Request {
   getPropertydependenciesMap?(): { entries(): Iterable<[string, { getUrnsList(): string[] }]> };
   getRetainondelete?(): boolean;
   getIgnorechangesList?(): string[];
-  getCustomtimeouts?(): { getCreate(): string } | undefined;
+  getCustomtimeouts?(): { getCreate(): string; getUpdate(): string } | undefined;
+  getHooks?(): { getBeforeCreateList(): string[]; getBeforeUpdateList(): string[] } | undefined;
 }

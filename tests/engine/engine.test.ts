@@ -67,6 +67,8 @@ describe.each(["prod", "lab"])("%s", (name) => {
     expect(Object.fromEntries(Object.entries(outputs).map(([key, { value }]) => [key, value]))).toEqual({
       loadBalancerAddress: ip?.status.ipAddress,
       reservedIp: ip?.id,
+      loadBalancerName: "uid-istio-system-istio-ingressgateway",
+      zone: "example.com",
       urls: HOSTS.map((host) => `https://${host}`),
       keptOnDestroy: [
         "namespace cert-manager: the certificate with its key, and the ACME account key",

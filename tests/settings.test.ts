@@ -1,0 +1,171 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { examples } from "../sandbox/world.ts";
+import type { Registration } from "../tools/record.ts";
+import { named, registrationsOf } from "./harness.ts";
+
+// Every setting at another value than its default arrives where it belongs, and every resource has the options that
+// were decided for it.
+
+const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+const PEM_BASE64 = Buffer.from(PEM).toString("base64");
+
+describe("settings other than the defaults", () => {
+  let all: Registration[];
+  beforeAll(async () => {
+    all = await registrationsOf("prod", {
+      baseDomain: "apps.example.com",
+      cluster: { id: examples["<OKE cluster OCID>"], endpoint: "PRIVATE_ENDPOINT" },
+      acme: { email: "a@example.com", server: "https://acme.example.com/directory", caBundle: PEM },
+      cloudflare: { tokenExpiresDays: 30, ttlSeconds: 60 },
+      vault: {
+        address: "https://vault.example.com",
+        clusterAddress: "https://vault.internal:8200",
+        mount: "kv",
+        path: "team/token",
+        role: "reader",
+        authPath: "k8s",
+        caBundle: PEM,
+      },
+      externalSecrets: { namespace: "eso", serviceAccount: "reader" },
+      reflector: { namespaces: ["edge"] },
+      gateway: { minTls: "1.3" },
+      charts: {
+        certManager: { values: { a: 1 } },
+        reflector: { values: { b: 2 } },
+        istio: { values: { base: { c: 3 }, istiod: { d: 4 }, gateway: { e: 5 } } },
+        externalSecrets: { values: { f: 6 } },
+      },
+      services: [{ name: "web", namespace: "default", port: 80, service: "site", host: "apps.example.com" }],
+    });
+  });
+  const inputsOf = (name: string) => named(all, name).inputs;
+
+  it("reach the certificate and the issuer", () => {
+    expect(inputsOf("certificate").spec).toMatchObject({
+      dnsNames: ["*.apps.example.com", "apps.example.com"],
+      secretTemplate: {
+        annotations: { "reflector.v1.k8s.emberstack.com/reflection-auto-namespaces": "edge,istio-system" },
+      },
+    });
+    expect(inputsOf("issuer").spec).toMatchObject({
+      acme: { email: "a@example.com", server: "https://acme.example.com/directory", caBundle: PEM_BASE64 },
+    });
+  });
+
+  it("reach Vault and External Secrets", () => {
+    expect(inputsOf("vault")).toMatchObject({ address: "https://vault.example.com" });
+    expect(inputsOf("vault-secret")).toMatchObject({ mount: "kv", name: "team/token" });
+    expect(inputsOf("secret-store").spec).toEqual({
+      provider: {
+        vault: {
+          server: "https://vault.internal:8200",
+          path: "kv",
+          version: "v2",
+          caBundle: PEM_BASE64,
+          auth: {
+            kubernetes: { mountPath: "k8s", role: "reader", serviceAccountRef: { name: "reader", namespace: "eso" } },
+          },
+        },
+      },
+    });
+    expect(inputsOf("token-secret").spec).toMatchObject({
+      data: [{ remoteRef: { key: "team/token", property: "cf-api-token" } }],
+    });
+    expect(inputsOf("external-secrets")).toMatchObject({
+      namespace: "eso",
+      values: { serviceAccount: { name: "reader" } },
+    });
+  });
+
+  it("reach Cloudflare and the gateway", () => {
+    expect(inputsOf("dns-records-wildcard")).toMatchObject({ name: "*.apps.example.com", ttl: 60 });
+    expect(inputsOf("dns-records-base")).toMatchObject({ name: "apps.example.com", ttl: 60 });
+    const ends = Date.parse(String(inputsOf("dns-token-1").expiresOn)) - Date.now();
+    expect(Math.round(ends / 86_400_000)).toBe(30);
+    expect(inputsOf("tls-gateway").spec).toMatchObject({
+      servers: [
+        { hosts: ["*.apps.example.com", "apps.example.com"] },
+        { hosts: ["*.apps.example.com", "apps.example.com"], tls: { minProtocolVersion: "TLSV1_3" } },
+      ],
+    });
+    expect(inputsOf("routes-default/web").spec).toMatchObject({
+      hosts: ["apps.example.com"],
+      http: [{ route: [{ destination: { host: "site", port: { number: 80 } } }] }],
+    });
+  });
+
+  it("reach the charts", () => {
+    const values = [
+      "cert-manager",
+      "reflector",
+      "istio-base",
+      "istio-istiod",
+      "ingress-gateway",
+      "external-secrets",
+    ].map(inputsOf);
+    expect(values).toMatchObject(
+      [1, 2, 3, 4, 5, 6].map((value, at) => ({ values: { [String("abcdef"[at])]: value } })),
+    );
+  });
+
+  it("reach the cluster's provider, whose kubeconfig is a secret and whose identity is the cluster's", () => {
+    expect(inputsOf("kubernetes")).toMatchObject({
+      clusterIdentifier: examples["<OKE cluster OCID>"],
+      kubeconfig: { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270" },
+    });
+  });
+});
+
+describe("a kubeconfig's context", () => {
+  it("is used with the file that was named, and a gateway of the type that was asked for", async () => {
+    const all = await registrationsOf("prod", {
+      cluster: { context: "k3s", kubeconfig: "k3s.yaml" },
+      loadBalancer: undefined,
+      gateway: { serviceType: "NodePort" },
+    });
+    expect(named(all, "kubernetes").inputs).toEqual({ context: "k3s", kubeconfig: "k3s.yaml" });
+    expect(named(all, "ingress-gateway").inputs.values).toMatchObject({ service: { type: "NodePort" } });
+  });
+});
+
+describe("options", () => {
+  it("are these, wherever they are not the defaults", async () => {
+    const all = await registrationsOf("prod");
+    const said = all.flatMap(({ name, custom, options: { provider: _, ...options } }) => {
+      const set = Object.entries(options).filter(
+        ([, value]) => value !== undefined && value !== false && String(value) !== "",
+      );
+      return custom && set.length > 0 ? [[name, Object.fromEntries(set)]] : [];
+    });
+    const awaited = (seconds: number) => ({ createSeconds: seconds, updateSeconds: seconds });
+    expect(Object.fromEntries(said)).toEqual({
+      "load-balancer-ip": { retainOnDelete: true, ignoreChanges: ["privateIpId"] },
+      "dns-token-1": { ignoreChanges: ["expiresOn"] },
+      "dns-records-wildcard": { hooks: ["dns-records-free"] },
+      "dns-records-base": { hooks: ["dns-records-free"] },
+      "ingress-gateway": {
+        hooks: ["load-balancer-address-free", "load-balancer-edge-fixed", "load-balancer-first-address-free"],
+      },
+      issuer: awaited(300),
+      "secret-store": awaited(300),
+      "token-secret": awaited(300),
+      certificate: awaited(1800),
+    });
+  });
+});
+
+describe("a setting that is a secret", () => {
+  it("must be one when it is the token", async () => {
+    await expect(
+      registrationsOf("prod", { cloudflare: { token: "supplied" }, cloudflareApiToken: "in-clear" }),
+    ).rejects.toThrow(
+      "oke-platform:cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one at Cloudflare",
+    );
+  });
+
+  it("is refused elsewhere, where it would go on in clear", async () => {
+    await expect(registrationsOf("prod", {}, { charts: '{"mirror":"https://charts.example.com"}' })).rejects.toThrow(
+      "oke-platform:charts is stored as a secret, but goes in clear into the cluster and the state; take the mark off, and keep what is secret in Vault or in a Secret of the cluster",
+    );
+  });
+});
