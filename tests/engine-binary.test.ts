@@ -153,7 +153,9 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
 
   it("does not keep a build that is not accepted", async () => {
     script(join(bin, "go"), `while [ "$1" != -o ]; do shift; done; echo > "$2"; /bin/chmod 755 "$2"`);
-    await expect(find()).rejects.toThrow(/\n- build: .* reports version ""; allowed is version 3.182 or newer, below 4/);
+    await expect(find()).rejects.toThrow(
+      /\n- build: .* reports version ""; allowed is version 3.182 or newer, below 4/,
+    );
     expect(existsSync(cached)).toBe(false);
     expect(readdirSync(dirname(cached))).toEqual([]);
   });

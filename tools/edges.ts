@@ -109,7 +109,7 @@ export function isImplied(graph: Graph, { from, to }: Edge): boolean {
 
 /** The graph of a stack as recorded from the program, with the values that the clouds would give. */
 export async function graphOfStack(stack: string, configure?: (config: StackConfig) => StackConfig): Promise<Graph> {
-  return graphOf(await recordStack(stack, willingCloud(), configure));
+  return graphOf(await recordStack(stack, { cloud: willingCloud(), ...(configure && { configure }) }));
 }
 
 const lastName = (urn: string) => urn.split("::").at(-1) ?? urn;

@@ -2,8 +2,11 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { isSecret } from "../sandbox/resources.ts";
-import { readStack } from "../sandbox/stack.ts";
-import { type Registration, record } from "./record.ts";
+import { projectDirectory } from "../sandbox/stack.ts";
+import { diffMarkdown, diffOf, diffText, type Revision } from "./diff.ts";
+import { edgesTable, graphOfStack } from "./edges.ts";
+import { type Registration, recordStack } from "./record.ts";
+import { type Planner, pairsAgainst, planInChild, sealedIn } from "./revision.ts";
 
 /** What the program would register for a stack, without engine, cloud or credentials. */
 export interface Plan {
@@ -76,22 +79,105 @@ export function planText({ stack, resources }: Plan): string {
   return lines.join("\n");
 }
 
-/** Records a stack of the working tree; its configuration may hold the examples' placeholders. */
-export async function recordStack(stack: string): Promise<Registration[]> {
-  return record(() => import("../index.ts"), stack, await readStack(stack));
+/**
+ * The order by component, as a Mermaid flowchart: an arrow for each declared dependency from what is waited for to what
+ * waits, a dotted one where a value flows.
+ */
+export function planMermaid({ resources }: Plan): string {
+  const byUrn = new Map(resources.map((resource) => [resource.urn, resource]));
+  const isComponent = ({ type }: PlannedResource) => type.startsWith("oke-platform:");
+  const componentOf = (urn: string | null): PlannedResource | undefined => {
+    const resource = urn === null ? undefined : byUrn.get(urn);
+    return resource === undefined || isComponent(resource) ? resource : componentOf(resource.parent);
+  };
+  const arrows = new Map<string, string>();
+  const draw = (from: string, to: PlannedResource, arrow: string) => {
+    const [source, target] = [componentOf(from)?.name, componentOf(to.urn)?.name];
+    if (source === undefined || target === undefined || source === target) return;
+    const key = `${source} ${target}`;
+    // Where both are, the declared dependency is the one to see.
+    if (arrows.get(key) === undefined || arrow === "-->") arrows.set(key, arrow);
+  };
+  for (const resource of resources) {
+    for (const urn of resource.dependsOn) draw(urn, resource, "-->");
+    for (const urn of resource.dataDependsOn) draw(urn, resource, "-.->");
+  }
+  const id = (name: string) => name.replace(/\W/g, "_");
+  const components = resources.filter(isComponent).map(({ name }) => name);
+  return [
+    "```mermaid",
+    "flowchart LR",
+    ...components.sort().map((name) => `  ${id(name)}[${name}]`),
+    ...[...arrows].sort().map(([key, arrow]) => `  ${key.split(" ").map(id).join(` ${arrow} `)}`),
+    "```",
+  ].join("\n");
 }
 
-const formats = { text: planText, json: (plan: Plan) => JSON.stringify(plan, null, 2) } as const;
+/** Registrations whose inputs a person may read. */
+export const withoutSecrets = (registrations: Registration[]): Registration[] =>
+  registrations.map((it) => ({ ...it, inputs: readable(it.inputs) as Registration["inputs"] }));
+
+/** Plans stacks of a directory; mistakes are part of the answer. */
+export async function revisionsIn(directory: string, stacks: string[]): Promise<Revision[]> {
+  const revisions: Revision[] = [];
+  for (const stack of stacks) {
+    try {
+      const registrations = withoutSecrets(await recordStack(stack, { directory }));
+      revisions.push({ registrations, sealed: await sealedIn(directory, stack) });
+    } catch (error) {
+      revisions.push({ error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return revisions;
+}
+
+const planned = (print: (plan: Plan) => string) => async (stack: string) =>
+  print(planOf(stack, await recordStack(stack)));
+
+const formats = {
+  text: planned(planText),
+  json: planned((plan) => JSON.stringify(plan, null, 2)),
+  mermaid: planned(planMermaid),
+  edges: async (stack: string) => edgesTable(await graphOfStack(stack)),
+} as const;
+const diffFormats = { text: diffText, markdown: diffMarkdown } as const;
+
+/** @throws when there is no such format, naming those that there are */
+function formatOf<Formats extends object>(formats: Formats, name: string): Formats[keyof Formats] {
+  const format = Object.entries(formats).find(([known]) => known === name)?.[1];
+  if (format === undefined) {
+    throw new pulumi.RunError(`--format is "${name}"; allowed: ${Object.keys(formats).join(", ")}`);
+  }
+  return format;
+}
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { stack: { type: "string", default: "prod" }, format: { type: "string", default: "text" } },
+  const { values, positionals } = parseArgs({
+    allowPositionals: process.argv.includes("--record"),
+    options: {
+      stack: { type: "string" },
+      format: { type: "string", default: "text" },
+      diff: { type: "string" },
+      // For planInChild alone: plans the stacks named after it, and sends them to the parent.
+      record: { type: "string" },
+    },
   });
-  const format = formats[values.format as keyof typeof formats];
-  if (format === undefined) {
-    throw new pulumi.RunError(`--format is "${values.format}"; allowed: ${Object.keys(formats).join(", ")}`);
+  const { stack, format, diff, record: directory } = values;
+  if (directory !== undefined) {
+    process.send?.(await revisionsIn(directory, positionals));
+  } else if (diff !== undefined) {
+    const print = formatOf(diffFormats, format);
+    // The other revision in a process of its own, so that it cannot touch this one.
+    const planner: Planner = (place, stacks) =>
+      place === projectDirectory ? revisionsIn(place, stacks) : planInChild(place, stacks);
+    const pairs = await pairsAgainst(diff, projectDirectory, planner, stack === undefined ? undefined : [stack]);
+    const diffs = pairs.map(diffOf);
+    process.stdout.write(print(diff, diffs));
+    if (diffs.some(({ error }) => error !== undefined)) process.exitCode = 1;
+  } else {
+    const print = formatOf(formats, format);
+    console.log(await print(stack ?? "prod"));
   }
-  console.log(format(planOf(values.stack, await recordStack(values.stack))));
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

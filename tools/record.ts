@@ -1,5 +1,7 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
-import { readStack, type StackConfig } from "../sandbox/stack.ts";
+import { projectDirectory, readStack, type StackConfig } from "../sandbox/stack.ts";
 
 /** A resource as the program registered it. */
 export interface Registration {
@@ -116,22 +118,26 @@ export async function record(
   });
 }
 
-const program = new URL("../index.ts", import.meta.url).href;
 let imports = 0;
 
-/**
- * Records the program of the working tree for one of its stacks.
- *
- * @param configure changes the stack's configuration @default - none
- */
+/** What a stack is recorded with. */
+export interface RecordOptions {
+  /** What answers for the providers. @default - nothing is known, as in a preview of an empty world */
+  readonly cloud?: pulumi.runtime.Mocks;
+  /** Changes the stack's configuration. @default - none */
+  readonly configure?: (config: StackConfig) => StackConfig;
+  /** Where the program is. @default - the working tree */
+  readonly directory?: string;
+}
+
+/** Records the program for one of its stacks; its configuration may hold the examples' placeholders. */
 export async function recordStack(
   stack: string,
-  cloud: pulumi.runtime.Mocks = nothingKnown,
-  configure = (config: StackConfig) => config,
+  { cloud = nothingKnown, configure = (config) => config, directory = projectDirectory }: RecordOptions = {},
 ): Promise<Registration[]> {
-  // Another query is another module: the program's top level is what is recorded.
-  const imported = () => import(/* @vite-ignore */ `${program}?recorded=${imports++}`);
-  return record(imported, stack, configure(await readStack(stack)), cloud);
+  // Another query is another module: the program's top level runs again, and only that registers anything.
+  const program = `${pathToFileURL(join(directory, "index.ts")).href}?recorded=${imports++}`;
+  return record(() => import(/* @vite-ignore */ program), stack, configure(await readStack(stack, directory)), cloud);
 }
 
 const STACK = "pulumi:pulumi:Stack";

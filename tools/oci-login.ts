@@ -1,0 +1,102 @@
+import { createHash, generateKeyPairSync } from "node:crypto";
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+// Logs a GitHub Actions job in to OCI: its OIDC token is exchanged for one that OCI takes for an hour, and which both
+// the oci CLI and Pulumi's provider find in ~/.oci/config.
+// https://docs.oracle.com/iaas/Content/Identity/api-getstarted/json_web_token_exchange.htm
+
+/** Who the token is for; the trust in OCI's identity domain can ask for it. */
+const AUDIENCE = "oci";
+
+/** The first line of a configuration that a later run may write anew. */
+const MARK = "# written by tools/oci-login.ts";
+
+function needed(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === "") {
+    const why = name.startsWith("ACTIONS_")
+      ? "the job needs the permission id-token: write"
+      : "set it as docs/ci.md says";
+    throw new Error(`${name} is not set; ${why}`);
+  }
+  return value;
+}
+
+/** The body of an answer, or an error with the service's own words; they hold no token. */
+async function answerOf(service: string, response: Response): Promise<Record<string, unknown>> {
+  const body = await response.text();
+  if (!response.ok) throw new Error(`${service} answers ${response.status}: ${body.slice(0, 500)}`);
+  return JSON.parse(body) as Record<string, unknown>;
+}
+
+async function main(): Promise<void> {
+  const [domain, client, secret] = [needed("OCI_DOMAIN_URL"), needed("OCI_CLIENT_ID"), needed("OCI_CLIENT_SECRET")];
+  const [tenancy, region, environment] = [needed("OCI_TENANCY"), needed("OCI_REGION"), needed("GITHUB_ENV")];
+  const [url, bearer] = [needed("ACTIONS_ID_TOKEN_REQUEST_URL"), needed("ACTIONS_ID_TOKEN_REQUEST_TOKEN")];
+  const directory = join(homedir(), ".oci");
+  const file = join(directory, "config");
+  const there = await readFile(file, "utf8").catch(() => MARK);
+  if (!there.startsWith(MARK)) {
+    throw new Error(`${file} is there already, and not from here; remove it, or the variable OCI_DOMAIN_URL to use it`);
+  }
+
+  const identity = await answerOf(
+    "GitHub's OIDC service",
+    await fetch(`${url}&audience=${AUDIENCE}`, { headers: { authorization: `bearer ${bearer}` } }),
+  );
+  // OCI signs the public half into its token: without the private one, which stays here, the token is worth nothing.
+  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const der = publicKey.export({ type: "spki", format: "der" });
+  const { token } = await answerOf(
+    "OCI's token exchange",
+    await fetch(`${domain.replace(/\/+$/, "")}/oauth2/v1/token`, {
+      method: "POST",
+      headers: { authorization: `Basic ${Buffer.from(`${client}:${secret}`).toString("base64")}` },
+      body: new URLSearchParams({
+        grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+        requested_token_type: "urn:oci:token-type:oci-upst",
+        public_key: der.toString("base64"),
+        subject_token: String(identity.value),
+        subject_token_type: "jwt",
+      }),
+    }),
+  );
+  if (typeof token !== "string") throw new Error("OCI's token exchange answers without a token");
+  console.log(`::add-mask::${token}`);
+
+  const [keyFile, tokenFile] = [join(directory, "key.pem"), join(directory, "token")];
+  const config = {
+    fingerprint: createHash("md5")
+      .update(der)
+      .digest("hex")
+      .replace(/..(?!$)/g, "$&:"),
+    key_file: keyFile,
+    security_token_file: tokenFile,
+    tenancy,
+    region,
+  };
+  const lines = Object.entries(config).map(([key, value]) => `${key}=${value}`);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const [path, text] of [
+    [keyFile, privateKey.export({ type: "pkcs8", format: "pem" })],
+    [tokenFile, token],
+    [file, `${[MARK, "[DEFAULT]", ...lines].join("\n")}\n`],
+  ] as const) {
+    await writeFile(path, text, { mode: 0o600 });
+  }
+  // For the steps that follow: the CLI's variable, and those of Pulumi's provider.
+  await appendFile(
+    environment,
+    `OCI_CLI_AUTH=security_token\nTF_VAR_auth=SecurityToken\nTF_VAR_config_file_profile=DEFAULT\nTF_VAR_region=${region}\n`,
+  );
+  console.log(`logged in to OCI, tenancy ${tenancy}, for an hour`);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
