@@ -356,7 +356,7 @@ describe("another revision", () => {
       '--diff is "origin/main", which is no commit that git has here; get it with: git fetch --depth=1 origin main; then --diff FETCH_HEAD',
     );
     await expect(pairsAgainst("HEAD^2", repository, planner)).rejects.toThrow("git fetch --deepen=10");
-    await expect(pairsAgainst("--output=/tmp/x", repository, planner)).rejects.toThrow("no commit that git has here");
+    await expect(pairsAgainst("--output=x", repository, planner)).rejects.toThrow("no commit that git has here");
   });
 
   it("and no stack of the name asked for is an error that names those that there are", async () => {
