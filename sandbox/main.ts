@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { leftovers } from "./replay.ts";
+import { isProviders, lastName } from "./resources.ts";
 import { collectSteps, openSandbox, type Step } from "./sandbox.ts";
 import { projectDirectory } from "./stack.ts";
 import { emptyWorld, problemsOf, World } from "./world.ts";
@@ -10,8 +11,6 @@ const usage = `npm run sandbox -- <up|preview|destroy> [--stack prod] [--scale 0
 
   --stack  whose configuration to use, Pulumi.<stack>.yaml
   --scale  real seconds for each second of the simulated clouds`;
-
-const lastName = (urn: string) => urn.split("::").slice(3).join("::");
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -90,7 +89,7 @@ const summary = (changes: object | undefined) =>
     .join(", ");
 
 /** Whether a step does something to a resource of a provider. */
-const changes = ({ op, type }: Step) => !["same", "read"].includes(op) && !/^(pulumi|oke-platform):/.test(type);
+const changes = ({ op, type }: Step) => !["same", "read"].includes(op) && isProviders(type);
 
 /** What is up, as a tree. */
 function print(steps: Map<string, Step>, took: (step: Step) => string): void {

@@ -10,7 +10,17 @@ import any from "google-protobuf/google/protobuf/any_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import { Cloud } from "./cloud.ts";
-import { deadlineOf, invoke, modelOf, outputsOf, type Properties, plain, same, valueAt } from "./resources.ts";
+import {
+  deadlineOf,
+  invoke,
+  lastName,
+  modelOf,
+  outputsOf,
+  type Properties,
+  plain,
+  same,
+  valueAt,
+} from "./resources.ts";
 import { type Item, keyOf, type World } from "./world.ts";
 
 // The provider plugin of the sandbox. The engine starts it once for each of the four packages, in the place of the
@@ -23,7 +33,6 @@ const cloud = new Cloud(worldFile);
 const properties = (message: struct.Struct | undefined) => (message?.toJavaScript() ?? {}) as Properties;
 const message = (values: Properties) => struct.Struct.fromJavaScript(values as Record<string, struct.JavaScriptValue>);
 const typeOf = (urn: string) => urn.split("::")[2]?.split("$").at(-1) ?? "";
-const nameOf = (urn: string) => urn.split("::").slice(3).join("::");
 
 /** Pulumi's mark of a value that is not known in a preview. */
 const UNKNOWN = pulumi.runtime.unknownValue;
@@ -65,7 +74,7 @@ async function ready(key: string, seconds: number | undefined): Promise<{ item: 
 async function create(urn: string, inputs: Properties, timeout: number): Promise<{ id: string; outputs: Properties }> {
   const type = typeOf(urn);
   const made = `sandbox-${randomBytes(20).toString("hex")}`;
-  const request = modelOf(type).request(plain(inputs), nameOf(urn), made);
+  const request = modelOf(type).request(plain(inputs), lastName(urn), made);
   const key = (await cloud.visit((world) => keyOf(world.create(request)))).result;
   const { item, late } = await ready(key, deadlineOf(type, plain(inputs), timeout || undefined));
   const outputs = { ...inputs, ...outputsOf(type, inputs, item, made) };
@@ -82,7 +91,7 @@ async function update(
 ): Promise<Properties> {
   const type = typeOf(urn);
   const made = String(plain(olds).value ?? "");
-  const { spec } = modelOf(type).request(plain(inputs), nameOf(urn), made);
+  const { spec } = modelOf(type).request(plain(inputs), lastName(urn), made);
   const key = (await cloud.visit((world) => keyOf(world.update(keyById(world, urn, id), spec)))).result;
   const { item, late } = await ready(key, deadlineOf(type, plain(inputs), timeout || undefined));
   const outputs = { ...inputs, ...outputsOf(type, inputs, item, made) };
@@ -92,7 +101,7 @@ async function update(
 
 /** The object of an id; ids of Kubernetes objects are unique only within their kind. */
 function keyById(world: World, urn: string, id: string): string {
-  return findById(world, urn, id)?.key ?? `${nameOf(urn)} (${id})`;
+  return findById(world, urn, id)?.key ?? `${lastName(urn)} (${id})`;
 }
 
 function findById(world: World, urn: string, id: string): { key: string; item: Item } | undefined {

@@ -52,6 +52,12 @@ export function outputsOf(type: string, inputs: Properties, item: Item, made: st
   return Object.fromEntries(Object.entries(added).map(marked));
 }
 
+/** The name that the program gave a resource, from its URN. */
+export const lastName = (urn: string) => urn.split("::").slice(3).join("::");
+
+/** Whether a provider makes resources of this type; components and providers are the engine's alone. */
+export const isProviders = (type: string) => !/^(pulumi|oke-platform):/.test(type);
+
 /** A map of an input. */
 const at = (inputs: Properties, key: string) => (inputs[key] ?? {}) as Properties;
 const text = (value: unknown) => (value === undefined ? undefined : String(value));

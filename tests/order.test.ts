@@ -10,6 +10,7 @@ import {
   replayUp,
   timedCloud,
 } from "../sandbox/replay.ts";
+import { lastName } from "../sandbox/resources.ts";
 import { emptyWorld, type State, usualLatencies } from "../sandbox/world.ts";
 import { leastSeconds, waveSeconds } from "../tools/bench.ts";
 import { declaredEdges, isImplied, meritOf } from "../tools/edges.ts";
@@ -21,8 +22,6 @@ import { registrationsOf, variants } from "./harness.ts";
 /** The tables of latencies to play; `SEED=<n>` plays that one alone. */
 const seeds = (count: number) =>
   process.env.SEED === undefined ? Array.from({ length: count }, (_, at) => at + 1) : [Number(process.env.SEED)];
-
-const lastName = (urn: string) => urn.split("::").at(-1) ?? urn;
 
 /** Why an `up` and the `destroy` after it went wrong under a seed; empty when they did not. */
 function faultsUnder(graph: Graph, seed: number, worldOf: (seed?: number) => State): string[] {

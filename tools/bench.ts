@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { type Graph, replayUp } from "../sandbox/replay.ts";
-import { deadlineOf, modelOf, same } from "../sandbox/resources.ts";
+import { deadlineOf, isProviders, modelOf, same } from "../sandbox/resources.ts";
 import { collectSteps, openSandbox, type Step } from "../sandbox/sandbox.ts";
 import { projectDirectory, readStack, type StackConfig } from "../sandbox/stack.ts";
 import { emptyWorld, keyOf, type Latencies, Refusal, type State, usualLatencies, World } from "../sandbox/world.ts";
@@ -114,9 +114,7 @@ async function engineRun(
     const { stack } = await openSandbox({ directory, stack: "prod", scale: SCALE, configure });
     const steps = new Map<string, Step>();
     await stack.up({ onEvent: collectSteps(steps) });
-    const created = [...steps.values()].filter(
-      ({ op, type }) => op === "create" && !/^(pulumi|oke-platform):/.test(type),
-    );
+    const created = [...steps.values()].filter(({ op, type }) => op === "create" && isProviders(type));
     const first = Math.min(...created.map(({ startedAt }) => startedAt));
     const last = Math.max(...created.map(({ endedAt = 0 }) => endedAt));
     const again = [await stack.up(), await stack.up({ refresh: true })];

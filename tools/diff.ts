@@ -1,5 +1,5 @@
 import { letsEncrypt } from "../components/issuer.ts";
-import { modelOf, type Properties, same, valueAt } from "../sandbox/resources.ts";
+import { lastName, modelOf, type Properties, same, valueAt } from "../sandbox/resources.ts";
 import type { Registration } from "./record.ts";
 
 // What a change does to a stack, for a reviewer: sentences, those with a risk first, and the exact fields below each.
@@ -125,7 +125,6 @@ function immutableOf({ type }: Registration): readonly string[] {
 
 // Telling.
 
-const lastName = (urn: string) => urn.split("::").at(-1) ?? urn;
 const kindOf = ({ type }: Registration) => type.split(":").at(-1) ?? type;
 const isKind = (kind: string) => (resource: Registration) => kindOf(resource) === kind;
 const isComponent = ({ type }: Registration) => type.startsWith("oke-platform:");

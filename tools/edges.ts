@@ -10,6 +10,7 @@ import {
   replayUp,
   willingCloud,
 } from "../sandbox/replay.ts";
+import { lastName } from "../sandbox/resources.ts";
 import type { StackConfig } from "../sandbox/stack.ts";
 import { emptyWorld, type State } from "../sandbox/world.ts";
 import { recordStack } from "./record.ts";
@@ -111,8 +112,6 @@ export function isImplied(graph: Graph, { from, to }: Edge): boolean {
 export async function graphOfStack(stack: string, configure?: (config: StackConfig) => StackConfig): Promise<Graph> {
   return graphOf(await recordStack(stack, { cloud: willingCloud(), ...(configure && { configure }) }));
 }
-
-const lastName = (urn: string) => urn.split("::").at(-1) ?? urn;
 
 /** The table of a stack's declared dependencies, as Markdown. */
 export function edgesTable(graph: Graph, seeds = 300): string {

@@ -1,7 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
-import { isSecret } from "../sandbox/resources.ts";
+import { isSecret, lastName } from "../sandbox/resources.ts";
 import { projectDirectory } from "../sandbox/stack.ts";
 import { diffMarkdown, diffOf, diffText, type Revision } from "./diff.ts";
 import { edgesTable, graphOfStack } from "./edges.ts";
@@ -56,8 +56,6 @@ function readable(value: unknown): unknown {
       .map(([key, item]) => [key, readable(item)]),
   );
 }
-
-const lastName = (urn: string) => urn.split("::").at(-1) ?? urn;
 
 /** The plan as a tree, in the order of the URNs, each resource with what it waits for. */
 export function planText({ stack, resources }: Plan): string {

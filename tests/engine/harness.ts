@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { isProviders, lastName } from "../../sandbox/resources.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { projectDirectory, readStack, type StackConfig } from "../../sandbox/stack.ts";
 import { problemsOf } from "../../sandbox/world.ts";
@@ -26,15 +27,11 @@ export const oneMore = [
   { name: "argocd", namespace: "argocd", service: "argocd-server", port: 80 },
 ];
 
-const lastName = (urn: string) => urn.split("::").slice(3).join("::");
-
 /** What an operation did, by resource: `create name`, sorted; what stays the same is left out. */
 export function changesIn(events: EngineEvent[]): string[] {
   return events
     .flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? [])
-    .filter(
-      ({ op, type }) => !["same", "read", "refresh", "discard"].includes(op) && !/^(pulumi|oke-platform):/.test(type),
-    )
+    .filter(({ op, type }) => !["same", "read", "refresh", "discard"].includes(op) && isProviders(type))
     .map(({ op, urn }) => `${op} ${lastName(urn)}`)
     .sort();
 }
