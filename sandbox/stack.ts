@@ -15,41 +15,46 @@ export interface StackConfig {
 }
 
 /**
- * Reads `Pulumi.<stack>.yaml` and puts the sandbox's values in the place of the shipped examples' `<…>`.
+ * Reads `Pulumi.<stack>.yaml`.
  *
  * A secret of the file stays unread, for want of the passphrase: it becomes "[secret]".
  *
+ * @param placeholders what stands in the place of the shipped examples' `<…>`
  * @throws when there is no such file, naming those that there are
  */
-export async function readStack(stack: string, directory = projectDirectory): Promise<StackConfig> {
+export async function readStack(
+  stack: string,
+  directory = projectDirectory,
+  placeholders: Readonly<Record<string, string>> = examples,
+): Promise<StackConfig> {
   const file = `Pulumi.${stack}.yaml`;
   const source = await readFile(`${directory}/${file}`, "utf8").catch(() => {
     throw new Error(`${file} is not in ${directory}; a stack is named by its file, prod by Pulumi.prod.yaml`);
   });
-  return parseStack(source);
+  return parseStack(source, placeholders);
 }
 
 /** {@link readStack} without the file. */
-function parseStack(source: string): StackConfig {
+function parseStack(source: string, placeholders: Readonly<Record<string, string>>): StackConfig {
   const { config = {} } = (parse(source) ?? {}) as { config?: Record<string, unknown> };
   const values: Record<string, string> = {};
   const secrets: string[] = [];
   for (const [key, value] of Object.entries(config)) {
-    const filled = fill(value, () => secrets.push(key));
+    const filled = fill(value, placeholders, () => secrets.push(key));
     values[key] = typeof filled === "string" ? filled : JSON.stringify(filled);
   }
   return { values, secrets };
 }
 
 /** Replaces placeholders and secrets, however deep. */
-function fill(value: unknown, foundSecret: () => void): unknown {
-  if (typeof value === "string") return examples[value] ?? value;
-  if (Array.isArray(value)) return value.map((item) => fill(item, foundSecret));
+function fill(value: unknown, placeholders: Readonly<Record<string, string>>, foundSecret: () => void): unknown {
+  if (typeof value === "string") return placeholders[value] ?? value;
+  if (Array.isArray(value)) return value.map((item) => fill(item, placeholders, foundSecret));
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value);
   if (entries.length === 1 && entries[0]?.[0] === "secure") {
     foundSecret();
     return "[secret]";
   }
-  return Object.fromEntries(entries.map(([key, item]) => [key, fill(item, foundSecret)]));
+  return Object.fromEntries(entries.map(([key, item]) => [key, fill(item, placeholders, foundSecret)]));
 }

@@ -1,0 +1,59 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { KubeConfig } from "@kubernetes/client-node";
+import type { Cluster } from "../components/cluster.ts";
+import { parseSettings, type Settings } from "../config.ts";
+import { projectDirectory, readStack } from "../sandbox/stack.ts";
+
+// What the tools that look at the real thing need to know of a stack.
+
+/**
+ * A stack's settings, as the program reads them. A placeholder that is left is a mistake here too.
+ *
+ * @param directory where `Pulumi.<stack>.yaml` is
+ * @throws as {@link parseSettings}, or when there is no such file
+ */
+export async function settingsOf(stack: string, directory = projectDirectory): Promise<Settings> {
+  const { values, secrets } = await readStack(stack, directory, {});
+  const raw: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(values)) {
+    if (key.startsWith("oke-platform:"))
+      raw[key.slice("oke-platform:".length)] = /^[[{]/.test(value) ? JSON.parse(value) : value;
+  }
+  return parseSettings(raw, (key) => secrets.includes(`oke-platform:${key}`));
+}
+
+const run = promisify(execFile);
+
+/**
+ * The kubeconfig with which the tools reach a cluster: the stack's own, or for OKE the one that the `oci` CLI writes.
+ *
+ * @throws when the `oci` CLI cannot write it, or the context is not in the kubeconfig
+ */
+export async function kubeConfigOf(cluster: Cluster): Promise<KubeConfig> {
+  const config = new KubeConfig();
+  if ("context" in cluster) {
+    if (cluster.kubeconfig === undefined) config.loadFromDefault();
+    else config.loadFromFile(cluster.kubeconfig);
+    if (config.getContextObject(cluster.context) === null) {
+      const known = config.getContexts().map(({ name }) => name);
+      throw new Error(`the kubeconfig has no context "${cluster.context}"; it has ${known.join(", ") || "none"}`);
+    }
+    config.setCurrentContext(cluster.context);
+    return config;
+  }
+  const directory = await mkdtemp(join(tmpdir(), "oke-platform-"));
+  try {
+    const file = join(directory, "kubeconfig");
+    const endpoint = cluster.endpoint === undefined ? [] : ["--kube-endpoint", cluster.endpoint];
+    const args = ["ce", "cluster", "create-kubeconfig", "--cluster-id", cluster.id, "--file", file];
+    await run("oci", [...args, "--token-version", "2.0.0", ...endpoint]);
+    config.loadFromFile(file);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+  return config;
+}
