@@ -223,9 +223,9 @@ const fields = {
   vault: v.optional(
     map({
       /** Where this program reaches Vault. */
-      address: vaultUrl("this program"),
+      address: v.optional(vaultUrl("this program")),
       /** Where External Secrets reaches Vault. */
-      clusterAddress: v.optional(vaultUrl("External Secrets"), "http://vault.vault:8200"),
+      clusterAddress: v.optional(vaultUrl("External Secrets")),
       /** Mount of the KV version 2 engine. */
       mount: v.optional(innerPath("a mount path"), "secret"),
       /** Path of the secret in the mount. */
@@ -234,8 +234,34 @@ const fields = {
       role: v.optional(text("the name of a role of the Kubernetes auth backend", /^[\w.-]+$/), "external-secrets"),
       /** Mount path of the Kubernetes auth backend. */
       authPath: v.optional(innerPath("a mount path"), "kubernetes"),
+      /** How External Secrets logs in to a Vault that cannot ask this cluster who somebody is. */
+      auth: section({
+        method: v.optional(oneOf("kubernetes", "token", "appRole"), "kubernetes"),
+        /** The Secret that holds the token, or the AppRole's secret id. */
+        secret: v.optional(
+          map({
+            name: kubernetesName("the name of a Secret"),
+            namespace: kubernetesName("a namespace that exists"),
+            key: text("a key in the Secret", /^[-._a-zA-Z0-9]+$/),
+          }),
+        ),
+        /** The AppRole's role id, which is no secret. */
+        roleId: v.optional(text("the role id of an AppRole", /^\S+$/)),
+        /** Mount path of the AppRole auth backend. */
+        path: v.optional(innerPath("a mount path")),
+      }),
       /** PEM of the CA that signed Vault's certificate. */
       caBundle: v.optional(pem),
+      /** Whether the mount, the policy and the role are there, or made here. */
+      access: v.optional(oneOf("existing", "managed")),
+      /** Install Vault in this cluster. */
+      install: v.optional(flag, false),
+      /** The OCI KMS vault of the key that unseals Vault. */
+      kmsVaultId: v.optional(ocid("vault")),
+      /** The OCI KMS key that unseals Vault. */
+      kmsKeyId: v.optional(ocid("key")),
+      /** Whether the bootstrap of an installed Vault is over; `npm run vault:init` says so. */
+      initialized: v.optional(flag, false),
     }),
   ),
   externalSecrets: section({
@@ -270,6 +296,7 @@ const fields = {
       map(v.entriesFromList(["base", "istiod", "gateway"], v.optional(chartValues))),
     ),
     externalSecrets: chart(chartDefaults.externalSecrets.version, chartValues),
+    vault: chart(chartDefaults.vault.version, chartValues),
   }),
   services: v.optional(
     v.array(
@@ -383,7 +410,12 @@ function judge(
   if (sound("cloudflare.token")) {
     const { token } = cloudflare;
     if (token !== "none" && it.vault === undefined)
-      refuse("vault", 'a map with address, required where a DNS token is kept; or set cloudflare.token to "none"');
+      refuse(
+        "vault",
+        'a map with address or install: true, required where a DNS token is kept; or set cloudflare.token to "none"',
+      );
+    if (token === "none" && it.vault?.install === true)
+      refuse("vault.install", 'false with cloudflare.token "none", which leaves nothing to keep in it');
     if (token === "supplied" && it.cloudflareApiToken === undefined)
       refuse(
         "cloudflareApiToken",
@@ -396,6 +428,7 @@ function judge(
     if (token !== "none" && sound("acme.server") && acme.server !== "ca" && acme.email === undefined)
       refuse("acme.email", `${EMAIL}; the ACME server asks for a contact`);
   }
+  judgeVault(it, sound, refuse);
   if (sound("domain") && it.baseDomain !== undefined && !`.${it.baseDomain}`.endsWith(`.${it.domain}`))
     refuse("baseDomain", "a name in the zone `domain`, such as cluster.<domain>");
 
@@ -425,6 +458,81 @@ function judge(
   }
 }
 
+/** The rules about Vault, which is there or made here, and is reached in one of three ways. */
+function judgeVault(...[it, sound, refuse]: Parameters<typeof judge>) {
+  const { vault, externalSecrets } = it;
+  if (vault === undefined || !sound("vault", "vault.install", "vault.access", "size")) return;
+  const { address, clusterAddress, access, auth, install, kmsVaultId, kmsKeyId } = vault;
+  if (install) {
+    const scheme = schemeOf(it);
+    if (address !== undefined && !address.startsWith(`${scheme}:`))
+      refuse("vault.address", `an ${scheme} URL with install: true and size "${it.size}"`);
+    if (clusterAddress !== undefined)
+      refuse("vault.clusterAddress", "nothing with install: true, which knows its own address; remove it");
+    if (access === "existing")
+      refuse("vault.access", '"managed" with install: true: a Vault that is new has no access yet; remove it');
+    if (vault.caBundle !== undefined)
+      refuse("vault.caBundle", "nothing with install: true, whose CA is the program's own; remove it");
+  } else {
+    if (address === undefined)
+      refuse("vault.address", "the http or https URL at which this program reaches Vault, required without install");
+    if (vault.initialized)
+      refuse("vault.initialized", "nothing without install: a Vault that is there is taken to be ready; remove it");
+    if (kmsVaultId !== undefined) refuse("vault.kmsVaultId", "nothing without install; remove it");
+    if (kmsKeyId !== undefined) refuse("vault.kmsKeyId", "nothing without install; remove it");
+  }
+  const unsealed = it.size === "production" || kmsVaultId !== undefined || kmsKeyId !== undefined;
+  if (kmsKeyId !== undefined && kmsVaultId === undefined)
+    refuse("vault.kmsVaultId", "the OCID of the vault of the key in vault.kmsKeyId");
+  if (install && unsealed && kmsKeyId === undefined && it.loadBalancer === undefined)
+    refuse(
+      "vault.kmsKeyId",
+      "the OCID of a key, with kmsVaultId: without loadBalancer there is no compartment to make one in",
+    );
+
+  const managed = install || access === "managed";
+  if (managed && !isInCluster(clusterAddress ?? IN_CLUSTER))
+    refuse(
+      "vault.clusterAddress",
+      'the URL of a Service of this cluster with access "managed", such as http://vault.vault:8200: a Vault elsewhere cannot review this cluster\'s tokens',
+    );
+  if (!sound("vault.auth", "vault.auth.method")) return;
+  if (managed && auth.method !== "kubernetes")
+    refuse("vault.auth.method", '"kubernetes" with access "managed", which makes the role for it');
+  if (auth.method !== "kubernetes" && auth.secret === undefined)
+    refuse(
+      "vault.auth.secret",
+      `a map with name, namespace and key of the Secret that holds ${auth.method === "token" ? "the token" : "the secret id"}`,
+    );
+  if (auth.method === "appRole" && auth.roleId === undefined)
+    refuse("vault.auth.roleId", 'the role id, required with method "appRole"');
+  for (const field of ["secret", "roleId", "path"] as const) {
+    const used = field === "secret" ? auth.method !== "kubernetes" : auth.method === "appRole";
+    if (!used && auth[field] !== undefined)
+      refuse(`vault.auth.${field}`, `nothing with method "${auth.method}"; remove it`);
+  }
+  const made = ["cert-manager", "istio-system", ...(externalSecrets.install ? [externalSecrets.namespace] : [])];
+  if (
+    sound("vault.auth.secret", "externalSecrets") &&
+    auth.secret !== undefined &&
+    made.includes(auth.secret.namespace)
+  )
+    refuse(
+      "vault.auth.secret.namespace",
+      "a namespace that is there before the first up, such as default: the Secret must be in it by then",
+    );
+}
+
+/** The Service of the Vault that this program installs, as others have it by default. */
+const IN_CLUSTER = "http://vault.vault:8200";
+
+/** Whether a URL is that of a Service, `<service>.<namespace>` with or without what DNS adds. */
+const isInCluster = (url: string) =>
+  /^[a-z0-9-]+\.[a-z0-9-]+(\.svc(\.cluster\.local)?)?$/.test(URL.parse(url)?.hostname ?? "");
+
+/** An installed Vault speaks TLS in production, where its CA is cert-manager's. */
+const schemeOf = ({ size }: { size: string }) => (size === "production" ? "https" : "http");
+
 /** The annotations that the load balancer's settings are written to. */
 const CONTRACT =
   /(load-balancer-type|security-(rule|list)-management-mode|network-security-groups?|oci-load-balancer-(connection|health-check|internal|shape|subnet).*)$/;
@@ -448,7 +556,7 @@ function leavesAlwaysFree(charts: v.InferOutput<typeof schema>["charts"]) {
     if (typeof value !== "object" || value === null) return;
     for (const [key, item] of Object.entries(value)) visit(chart, path === "" ? key : `${path}.${key}`, item);
   };
-  for (const chart of ["certManager", "reflector", "istio", "externalSecrets"] as const)
+  for (const chart of ["certManager", "reflector", "istio", "externalSecrets", "vault"] as const)
     visit(chart, "", charts[chart].values);
   return found;
 }
@@ -489,7 +597,16 @@ export function parseSettings(raw: Record<string, unknown>, isSecret: (key: stri
   if (!parsed.success || mistakes.length > 0) {
     throw new pulumi.RunError([`${mistakes.length} mistake(s) in the stack's configuration:`, ...mistakes].join("\n"));
   }
-  const { baseDomain = `cluster.${parsed.output.domain}`, cluster, acme, charts, services, ...rest } = parsed.output;
+  const {
+    baseDomain = `cluster.${parsed.output.domain}`,
+    cluster,
+    acme,
+    vault,
+    charts,
+    services,
+    ...rest
+  } = parsed.output;
+  const scheme = schemeOf(parsed.output);
   const { server, ...account } = acme;
   const directory = directoryOf(server);
   const located = <Chart extends { repo?: string | undefined }>(chart: Chart, { repo }: { repo: string }) => ({
@@ -508,11 +625,19 @@ export function parseSettings(raw: Record<string, unknown>, isSecret: (key: stri
     // The e-mail is given, by the rule about it.
     /** The ACME account; undefined for a CA in the cluster. */
     acme: directory === undefined ? undefined : { ...account, directory, email: account.email as string },
+    vault: vault && {
+      ...vault,
+      // Given unless it is installed, by the rule about it; then a port-forward brings it here.
+      address: vault.address ?? `${scheme}://127.0.0.1:8200`,
+      clusterAddress: vault.install ? IN_CLUSTER.replace("http", scheme) : (vault.clusterAddress ?? IN_CLUSTER),
+      access: vault.install ? "managed" : (vault.access ?? "existing"),
+    },
     charts: {
       certManager: located(charts.certManager, chartDefaults.certManager),
       reflector: located(charts.reflector, chartDefaults.reflector),
       istio: located(charts.istio, chartDefaults.istio),
       externalSecrets: located(charts.externalSecrets, chartDefaults.externalSecrets),
+      vault: located(charts.vault, chartDefaults.vault),
     },
     services: services.map((entry) => ({
       ...entry,
@@ -647,6 +772,10 @@ export function warnings(settings: Omit<Settings, "cloudflareApiToken">, today: 
     [
       cloudflare.token === "scoped" && cloudflare.tokenExpiresDays !== undefined,
       `cloudflare.tokenExpiresDays is ${cloudflare.tokenExpiresDays}: raise cloudflare.tokenSerial and run up before then, or renewals stop`,
+    ],
+    [
+      settings.vault?.install === true && !settings.vault.initialized,
+      "vault.initialized is false: phase 1 of 2, Vault is installed and what needs it waits; after this up: npm run vault:init -- --stack <stack> --keys-file <file>",
     ],
     [
       recordsAreMade && cloudflare.proxied && baseDomain !== domain,

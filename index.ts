@@ -1,6 +1,7 @@
 import { getZoneOutput } from "@pulumi/cloudflare/getZone.js";
 import * as pulumi from "@pulumi/pulumi";
 import { Provider as VaultProvider } from "@pulumi/vault/provider.js";
+import { explainTakenNames } from "./components/adoption.ts";
 import { CertManager } from "./components/cert-manager.ts";
 import { WildcardCertificate } from "./components/certificate.ts";
 import { clusterProvider } from "./components/cluster.ts";
@@ -12,10 +13,14 @@ import { Issuer } from "./components/issuer.ts";
 import { Istio } from "./components/istio.ts";
 import { LoadBalancer } from "./components/load-balancer.ts";
 import { Reflector } from "./components/reflector.ts";
-import { Routes, TlsGateway } from "./components/routing.ts";
-import { SecretStore } from "./components/secret-store.ts";
+import { gatewayReference, Routes, TlsGateway } from "./components/routing.ts";
+import { SecretStore, type StoreAuth } from "./components/secret-store.ts";
 import { TokenSecret } from "./components/token-secret.ts";
+import { contentsOf, VaultAccess } from "./components/vault-access.ts";
+import { VaultSeal } from "./components/vault-seal.ts";
 import { VaultSecret } from "./components/vault-secret.ts";
+import { VaultServer } from "./components/vault-server.ts";
+import { VaultTls } from "./components/vault-tls.ts";
 import { readSettings, warnings } from "./config.ts";
 
 // Two chains that meet at the Gateway: Vault → token → issuer → certificate → copy, and
@@ -27,6 +32,15 @@ const today = new Date();
 for (const warning of warnings(settings, today)) void pulumi.log.warn(warning);
 
 const { charts, size, cloudflare } = settings;
+const vault = cloudflare.token === "none" ? undefined : settings.vault;
+// An installed Vault is empty and sealed until somebody initialises it. What needs its content waits for the second
+// phase, which the settings begin and no look at what happens to answer: none registers less than the one before.
+const isBootstrap = vault?.install === true && !vault.initialized;
+const vaultProvider = vault && !isBootstrap ? new VaultProvider("vault", { address: vault.address }) : undefined;
+const contents =
+  vault && vaultProvider && (await contentsOf(vault, vault.access === "managed", vault.address, vaultProvider));
+
+explainTakenNames();
 const { proxied, ttlSeconds } = cloudflare;
 const displayName = `${pulumi.getProject()}-${pulumi.getStack()}`;
 const kubernetes = clusterProvider("kubernetes", settings.cluster);
@@ -63,11 +77,58 @@ if (zoneId !== undefined && address !== undefined) {
   new DnsRecords("dns-records", { zoneId, address, baseDomain: settings.baseDomain, proxied, ttlSeconds });
 }
 
+// Vault, where it is installed here, and External Secrets, which reads it.
+const { namespace, serviceAccount } = settings.externalSecrets;
+const operator =
+  vault && settings.externalSecrets.install
+    ? new ExternalSecrets(
+        "external-secrets",
+        { chart: charts.externalSecrets, size, namespace, serviceAccount },
+        inCluster,
+      )
+    : undefined;
+const { compartmentId } = settings.loadBalancer ?? {};
+const seal =
+  vault?.install && (size === "production" || vault.kmsVaultId !== undefined)
+    ? new VaultSeal("vault-seal", {
+        displayName,
+        compartmentId,
+        vaultId: vault.kmsVaultId,
+        keyId: vault.kmsKeyId,
+      })
+    : undefined;
+const vaultServer = vault?.install
+  ? new VaultServer("vault-server", { chart: charts.vault, size, seal }, inCluster)
+  : undefined;
+const vaultTls =
+  vaultServer && size === "production"
+    ? new VaultTls(
+        "vault-tls",
+        {
+          namespace: vaultServer.namespace,
+          secretName: vaultServer.tlsSecret,
+          caNamespace: certManager.namespace,
+          gatewayNamespace: istio.namespace,
+        },
+        {
+          ...inCluster,
+          dependsOn: [
+            // The API server knows the kinds, and their webhook answers, only when cert-manager runs.
+            certManager,
+            // Its release makes the namespace that the certificate goes to.
+            vaultServer,
+            // The gateway's part goes to Istio's namespace, and is of a kind of Istio's.
+            istio,
+          ],
+        },
+      )
+    : undefined;
+
 // The DNS token: made, kept in Vault, brought into the cluster.
 let tokenSecret: TokenSecret | undefined;
-if (zoneId !== undefined && settings.vault !== undefined) {
-  const { vault, cloudflareApiToken } = settings;
-  const { install, namespace, serviceAccount } = settings.externalSecrets;
+if (zoneId !== undefined && vault && vaultProvider && contents) {
+  const { cloudflareApiToken } = settings;
+  const serial = cloudflare.token === "scoped" ? cloudflare.tokenSerial : undefined;
   const token =
     cloudflareApiToken ??
     new DnsToken("dns-token", {
@@ -76,37 +137,61 @@ if (zoneId !== undefined && settings.vault !== undefined) {
       serial: cloudflare.tokenSerial,
       expiresOn: daysFromToday(cloudflare.tokenExpiresDays),
     }).value;
+  const inVault = { providers: { vault: vaultProvider } };
+  const access =
+    vault.access === "managed"
+      ? new VaultAccess(
+          "vault-access",
+          {
+            ...vault,
+            serviceAccount: { name: serviceAccount, namespace },
+            auditPath: vaultServer?.auditPath,
+            contents,
+          },
+          {
+            ...inVault,
+            // A destroy takes out of Vault what is ours while Vault still answers.
+            dependsOn: vaultServer ? [vaultServer] : [],
+          },
+        )
+      : undefined;
   const vaultSecret = new VaultSecret(
     "vault-secret",
     { mount: vault.mount, path: vault.path, token },
-    { providers: { vault: new VaultProvider("vault", { address: vault.address }) } },
+    {
+      ...inVault,
+      // There is nowhere to write before the engine is mounted.
+      dependsOn: access ? [access] : [],
+    },
   );
-  const operator =
-    install &&
-    new ExternalSecrets(
-      "external-secrets",
-      { chart: charts.externalSecrets, size, namespace, serviceAccount },
-      inCluster,
-    );
   const store = new SecretStore(
     "secret-store",
     {
       server: vault.clusterAddress,
       mount: vault.mount,
-      caBundle: vault.caBundle,
-      authPath: vault.authPath,
-      role: vault.role,
-      serviceAccount: { name: serviceAccount, namespace },
+      ca: vaultTls?.ca ?? vault.caBundle,
+      auth: storeAuth(vault, { name: serviceAccount, namespace }),
     },
     {
       ...inCluster,
-      // The API server knows the kind, and its webhook answers, only when External Secrets runs.
-      dependsOn: operator ? [operator] : [],
+      dependsOn: [
+        // The API server knows the kind, and its webhook answers, only when External Secrets runs.
+        ...(operator ? [operator] : []),
+        // A store without its role is not Ready, and is tried again ever later.
+        ...(access ? [access] : []),
+      ],
     },
   );
   tokenSecret = new TokenSecret(
     "token-secret",
-    { namespace: certManager.namespace, storeName: store.storeName, path: vault.path, property: vaultSecret.property },
+    {
+      namespace: certManager.namespace,
+      storeName: store.storeName,
+      path: vault.path,
+      property: vaultSecret.property,
+      version: vaultSecret.version,
+      serial,
+    },
     {
       ...inCluster,
       dependsOn: [
@@ -114,74 +199,88 @@ if (zoneId !== undefined && settings.vault !== undefined) {
         certManager,
         // A sync through a store that is not Ready fails and is tried again ever later.
         store,
-        // So does one of a path that is not written yet.
-        vaultSecret,
       ],
     },
   );
 }
 
-// The certificate.
-const issuer = new Issuer(
-  "issuer",
-  {
-    namespace: certManager.namespace,
-    acme: settings.acme && tokenSecret && { ...settings.acme, token: tokenSecret.ref },
-  },
-  {
-    ...inCluster,
-    // The API server knows the kind, and its webhook answers, only when cert-manager runs.
-    dependsOn: [certManager],
-  },
-);
-const certificate = new WildcardCertificate(
-  "certificate",
-  {
-    namespace: certManager.namespace,
-    hosts: settings.hosts,
-    issuerName: issuer.issuerName,
-    copyTo: settings.reflector.namespaces,
-  },
-  {
-    ...inCluster,
-    dependsOn: [
-      // An account that cannot be registered must fail there, not half an hour later at the certificate.
-      issuer,
-      // A challenge that cannot be presented for want of the token is tried again ever later.
-      ...(settings.acme && tokenSecret ? [tokenSecret] : []),
-    ],
-  },
-);
-
-// Where both chains meet.
-const tlsGateway = new TlsGateway(
-  "tls-gateway",
-  {
-    namespace: istio.namespace,
-    selector: ingressGateway.selector,
-    hosts: settings.hosts,
-    secretName: certificate.secretName,
-    minTls: settings.gateway.minTls,
-  },
+// The certificate, and the Gateway where both chains meet: not before the token can be there.
+if (!isBootstrap) {
+  const issuer = new Issuer(
+    "issuer",
+    {
+      namespace: certManager.namespace,
+      acme: settings.acme && tokenSecret && { ...settings.acme, token: tokenSecret.ref },
+    },
+    {
+      ...inCluster,
+      // The API server knows the kind, and its webhook answers, only when cert-manager runs.
+      dependsOn: [certManager],
+    },
+  );
+  const certificate = new WildcardCertificate(
+    "certificate",
+    {
+      namespace: certManager.namespace,
+      hosts: settings.hosts,
+      issuerName: issuer.issuerName,
+      copyTo: settings.reflector.namespaces,
+    },
+    {
+      ...inCluster,
+      dependsOn: [
+        // An account that cannot be registered must fail there, not half an hour later at the certificate.
+        issuer,
+        // A challenge that cannot be presented for want of the token is tried again ever later.
+        ...(settings.acme && tokenSecret ? [tokenSecret] : []),
+      ],
+    },
+  );
+  new TlsGateway(
+    "tls-gateway",
+    {
+      namespace: istio.namespace,
+      selector: ingressGateway.selector,
+      hosts: settings.hosts,
+      secretName: certificate.secretName,
+      minTls: settings.gateway.minTls,
+    },
+    {
+      ...inCluster,
+      dependsOn: [
+        // The API server knows the kind only when Istio runs, and istiod checks it, on delete too.
+        istio,
+        // Before, port 443 would listen without a certificate.
+        certificate,
+      ],
+    },
+  );
+}
+new Routes(
+  "routes",
+  { gateway: gatewayReference(istio.namespace), routes: settings.services },
   {
     ...inCluster,
     dependsOn: [
       // The API server knows the kind only when Istio runs, and istiod checks it, on delete too.
       istio,
-      // Before, port 443 would listen without a certificate.
-      certificate,
+      // Its release makes the namespace of the route to Vault.
+      ...(vaultServer ? [vaultServer] : []),
     ],
   },
 );
-new Routes(
-  "routes",
-  { gateway: tlsGateway.reference, routes: settings.services },
-  {
-    ...inCluster,
-    // The API server knows the kind only when Istio runs, and istiod checks it, on delete too.
-    dependsOn: [istio],
-  },
-);
+
+/** How External Secrets logs in to Vault. */
+function storeAuth(
+  { auth, authPath, role }: NonNullable<typeof vault>,
+  account: { name: string; namespace: string },
+): StoreAuth {
+  const { method, secret, roleId, path = "approle" } = auth;
+  // What a method needs is given, by the rules about it.
+  if (method === "token" && secret) return { method, secret };
+  if (method === "appRole" && secret && roleId !== undefined) return { method, path, roleId, secret };
+  return { method: "kubernetes", path: authPath, role, serviceAccount: account };
+}
 
 function daysFromToday(days: number | undefined): string | undefined {
   return days === undefined ? undefined : new Date(today.getTime() + days * 86_400_000).toISOString();
@@ -195,6 +294,14 @@ export const reservedIp = loadBalancer?.reservedIp ?? null;
 export const loadBalancerName = (loadBalancer && ingressGateway.serviceUid) ?? null;
 /** The Cloudflare zone of all hosts. */
 export const zone = settings.domain;
+/** `bootstrap` until an installed Vault is initialised, then `complete`. */
+export const phase = isBootstrap ? "bootstrap" : "complete";
+/** Serial of the token that this run made sure of; null when the program makes none. */
+export const tokenSerial = tokenSecret && cloudflare.token === "scoped" ? cloudflare.tokenSerial : null;
+/** Version of the write in Vault that the cluster was told to read. */
+export const kvVersion = tokenSecret?.version ?? null;
+/** IAM statement that the nodes' dynamic group needs, for Vault to unseal itself. */
+export const vaultIamPolicy = seal?.iamPolicy ?? null;
 const copyTo = settings.reflector.namespaces;
 const copies = copyTo === "all" ? "every other namespace" : copyTo.filter((it) => it !== istio.namespace).join(", ");
 const adopted = settings.loadBalancer?.reservedIp ? "" : "; set loadBalancer.reservedIp to it before the next up";
@@ -207,4 +314,17 @@ export const keptOnDestroy = [
   "custom resource definitions of cert-manager and Istio",
   ...(copies === "" ? [] : [`copies of the certificate and its key in ${copies}`]),
   ...(reservedIp === null ? [] : [pulumi.interpolate`reserved IP ${reservedIp}${adopted}`]),
+  ...(vaultServer === undefined
+    ? []
+    : [
+        `namespace ${vaultServer.namespace}: the volumes with all that Vault holds; set vault.initialized to false before the next up`,
+      ]),
+  ...(seal === undefined
+    ? []
+    : [
+        pulumi.interpolate`the key that unseals Vault; set vault.kmsVaultId to ${seal.vaultId} and vault.kmsKeyId to ${seal.keyId} before the next up`,
+      ]),
+  ...(vault?.access === "managed" && !isBootstrap
+    ? [`Vault's mount ${vault.mount} and its auth backend ${vault.authPath}`]
+    : []),
 ];

@@ -4,11 +4,7 @@ import type * as pulumi from "@pulumi/pulumi";
 interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata?: {
-    readonly name?: string;
-    readonly namespace?: string;
-    readonly annotations?: Record<string, string>;
-  };
+  readonly metadata?: { readonly name?: string; readonly namespace?: string };
   readonly spec?: object;
 }
 
@@ -20,12 +16,14 @@ interface Manifest {
  *
  * @param timeoutSeconds when to give up; never left out, since the wait has been seen to hang
  * (https://github.com/pulumi/pulumi-kubernetes/issues/4521)
+ * @param annotations of the object, beside the one that asks for the wait
  */
 export function awaited<T extends Manifest>(
   name: string,
   manifest: T,
   timeoutSeconds: number,
   opts: pulumi.CustomResourceOptions,
+  annotations: Record<string, pulumi.Input<string>> = {},
 ): CustomResource {
   const timeout = `${timeoutSeconds}s`;
   return new CustomResource(
@@ -34,7 +32,7 @@ export function awaited<T extends Manifest>(
       ...manifest,
       metadata: {
         ...manifest.metadata,
-        annotations: { ...manifest.metadata?.annotations, "pulumi.com/waitFor": "condition=Ready" },
+        annotations: { ...annotations, "pulumi.com/waitFor": "condition=Ready" },
       },
     },
     { ...opts, customTimeouts: { create: timeout, update: timeout } },

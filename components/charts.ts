@@ -9,6 +9,7 @@ export const chartDefaults = {
   // https://istio.io/latest/blog/2026/retirement-of-gcp/
   istio: { repo: "https://blob.istio.io/istio-release/charts", version: "1.31.4" },
   externalSecrets: { repo: "https://charts.external-secrets.io", version: "2.9.0" },
+  vault: { repo: "https://helm.releases.hashicorp.com", version: "0.34.1" },
 } as const;
 
 /** How many replicas a chart gets: `small` is one, `production` two or more, spread over nodes. */
@@ -153,6 +154,24 @@ const support: SupportTable = {
 };
 
 /**
+ * Which Kubernetes minors the chosen versions support, first and last as `1.<minor>`, and until when; without those
+ * that this program does not know.
+ */
+export const supportedKubernetes = (versions: { istio: string; certManager: string }, table: SupportTable = support) =>
+  chosen(versions).flatMap(({ product, version }) => {
+    const found = table[product][minorOf(version)];
+    return found === undefined
+      ? []
+      : [{ product, version, first: found.kubernetes[0], last: found.kubernetes[1], end: found.end }];
+  });
+
+const chosen = (versions: { istio: string; certManager: string }) =>
+  [
+    { product: "Istio", version: versions.istio },
+    { product: "cert-manager", version: versions.certManager },
+  ] as const;
+
+/**
  * What is about to go wrong with the chosen versions: a release past its end, or two that no Kubernetes
  * minor has in common.
  *
@@ -164,11 +183,11 @@ export function supportWarnings(
   today: Date,
   table: SupportTable = support,
 ): string[] {
-  const chosen = [
-    { product: "Istio", version: versions.istio },
-    { product: "cert-manager", version: versions.certManager },
-  ] as const;
-  const known = chosen.map(({ product, version }) => ({ product, version, ...table[product][minorOf(version)] }));
+  const known = chosen(versions).map(({ product, version }) => ({
+    product,
+    version,
+    ...table[product][minorOf(version)],
+  }));
   const [first, last] = [
     Math.max(...known.map((release) => release.kubernetes?.[0] ?? 0)),
     Math.min(...known.map((release) => release.kubernetes?.[1] ?? Infinity)),

@@ -3,6 +3,7 @@ import type { IACMEChallengeSolver } from "@kubernetes-models/cert-manager/acme.
 import type { IACMEIssuer } from "@kubernetes-models/cert-manager/acme.cert-manager.io/v1/ACMEIssuer";
 import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
 import type { IClusterIssuer } from "@kubernetes-models/cert-manager/cert-manager.io/v1/ClusterIssuer";
+import type { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
 import { awaited } from "./awaited.ts";
 
@@ -49,31 +50,7 @@ export class Issuer extends pulumi.ComponentResource {
       const spec = { acme: acmeSpec(this.issuerName, args.acme) };
       clusterIssuer(name, this.issuerName, spec, { parent: this });
     } else {
-      const selfSigned = clusterIssuer(`${name}-root`, `${this.issuerName}-root`, { selfSigned: {} }, { parent: this });
-      const root = awaited<ICertificate>(
-        `${name}-root-certificate`,
-        {
-          apiVersion: "cert-manager.io/v1",
-          kind: "Certificate",
-          metadata: { name: this.issuerName, namespace: args.namespace },
-          spec: {
-            isCA: true,
-            commonName: this.issuerName,
-            secretName: this.issuerName,
-            issuerRef: { kind: "ClusterIssuer", name: `${this.issuerName}-root` },
-          },
-        },
-        READY_SECONDS,
-        // An issuer that does not get ready must fail itself, not the certificate that waits for it.
-        { parent: this, dependsOn: [selfSigned] },
-      );
-      // Without the root's Secret the issuer is not Ready.
-      clusterIssuer(
-        name,
-        this.issuerName,
-        { ca: { secretName: this.issuerName } },
-        { parent: this, dependsOn: [root] },
-      );
+      certificateAuthority(name, this.issuerName, args.namespace, this);
     }
 
     this.registerOutputs({ issuerName: this.issuerName });
@@ -97,6 +74,42 @@ function issuerName(directory: string | undefined): string {
     default:
       return `cluster-issuer-acme-${createHash("sha256").update(directory).digest("hex").slice(0, 8)}`;
   }
+}
+
+/**
+ * A CA that cert-manager makes and keeps in the cluster, and the ClusterIssuer that signs with it.
+ *
+ * @param namespace cert-manager's, where it looks for the CA's Secret, which has the issuer's name
+ * @param duration lifetime of the CA's certificate. @default - cert-manager's 90 days, with renewal
+ */
+export function certificateAuthority(
+  name: string,
+  issuer: string,
+  namespace: string,
+  parent: pulumi.Resource,
+  duration?: string,
+): CustomResource {
+  const selfSigned = clusterIssuer(`${name}-root`, `${issuer}-root`, { selfSigned: {} }, { parent });
+  const root = awaited<ICertificate>(
+    `${name}-root-certificate`,
+    {
+      apiVersion: "cert-manager.io/v1",
+      kind: "Certificate",
+      metadata: { name: issuer, namespace },
+      spec: {
+        isCA: true,
+        commonName: issuer,
+        secretName: issuer,
+        issuerRef: { kind: "ClusterIssuer", name: `${issuer}-root` },
+        ...(duration !== undefined && { duration }),
+      },
+    },
+    READY_SECONDS,
+    // An issuer that does not get ready must fail itself, not the certificate that waits for it.
+    { parent, dependsOn: [selfSigned] },
+  );
+  // Without the root's Secret the issuer is not Ready.
+  return clusterIssuer(name, issuer, { ca: { secretName: issuer } }, { parent, dependsOn: [root] });
 }
 
 const clusterIssuer = (

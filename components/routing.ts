@@ -16,22 +16,22 @@ export interface TlsGatewayArgs {
   readonly minTls: "1.2" | "1.3";
 }
 
+const GATEWAY = "istio-gateway";
+
+/** What a VirtualService names to be served by the Gateway, `<namespace>/<name>`. */
+export const gatewayReference = (namespace: string) => `${namespace}/${GATEWAY}`;
+
 /** Where TLS ends: HTTPS on 443 with the wildcard certificate, and a redirect to it on 80. */
 export class TlsGateway extends pulumi.ComponentResource {
-  /** What a VirtualService names to be served here, `<namespace>/<name>`. */
-  readonly reference: string;
-
   constructor(name: string, args: TlsGatewayArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:TlsGateway", name, {}, opts);
-    const gatewayName = "istio-gateway";
-    this.reference = `${args.namespace}/${gatewayName}`;
 
     new CustomResource(
       name,
       {
         apiVersion: "networking.istio.io/v1",
         kind: "Gateway",
-        metadata: { name: gatewayName, namespace: args.namespace },
+        metadata: { name: GATEWAY, namespace: args.namespace },
         spec: {
           selector: args.selector,
           servers: [
@@ -55,7 +55,7 @@ export class TlsGateway extends pulumi.ComponentResource {
       { parent: this },
     );
 
-    this.registerOutputs({ reference: this.reference });
+    this.registerOutputs();
   }
 }
 

@@ -7,15 +7,39 @@ export interface SecretStoreArgs {
   readonly server: string;
   /** Mount of the KV version 2 engine. */
   readonly mount: string;
-  /** PEM of the CA that signed Vault's certificate. @default - the system's trusted roots */
-  readonly caBundle?: string;
-  /** Mount path of Vault's Kubernetes auth backend. */
-  readonly authPath: string;
-  /** The role to log in with. */
-  readonly role: string;
-  /** The service account that the role is bound to. */
-  readonly serviceAccount: { readonly name: string; readonly namespace: string };
+  /** The CA that signed Vault's certificate: its PEM, or where in the cluster it is. @default - the system's trusted roots */
+  readonly ca?: string | SecretKey;
+  /** How to log in. */
+  readonly auth: StoreAuth;
 }
+
+/** A key of a Secret. */
+export interface SecretKey {
+  readonly name: string;
+  readonly namespace: string;
+  readonly key: string;
+}
+
+/** How External Secrets logs in: https://external-secrets.io/latest/provider/hashicorp-vault/#authentication */
+export type StoreAuth =
+  | {
+      /** As a service account that Vault asks the cluster about. */
+      readonly method: "kubernetes";
+      /** Mount path of the auth backend. */
+      readonly path: string;
+      readonly role: string;
+      /** The service account that the role is bound to. */
+      readonly serviceAccount: { readonly name: string; readonly namespace: string };
+    }
+  | { readonly method: "token"; readonly secret: SecretKey }
+  | {
+      readonly method: "appRole";
+      /** Mount path of the auth backend. */
+      readonly path: string;
+      readonly roleId: string;
+      /** The secret id. */
+      readonly secret: SecretKey;
+    };
 
 /** Seconds for External Secrets to log in to Vault; it takes less than one. */
 const READY_SECONDS = 300;
@@ -39,15 +63,8 @@ export class SecretStore extends pulumi.ComponentResource {
               server: args.server,
               path: args.mount,
               version: "v2",
-              ...(args.caBundle && { caBundle: Buffer.from(args.caBundle).toString("base64") }),
-              auth: {
-                kubernetes: {
-                  mountPath: args.authPath,
-                  role: args.role,
-                  // A cluster-wide store has no namespace of its own to look in.
-                  serviceAccountRef: { ...args.serviceAccount },
-                },
-              },
+              ...caOf(args.ca),
+              auth: authOf(args.auth),
             },
           },
         },
@@ -57,5 +74,26 @@ export class SecretStore extends pulumi.ComponentResource {
     );
 
     this.registerOutputs({ storeName: this.storeName });
+  }
+}
+
+function caOf(ca: SecretStoreArgs["ca"]) {
+  if (ca === undefined) return {};
+  return typeof ca === "string"
+    ? { caBundle: Buffer.from(ca).toString("base64") }
+    : { caProvider: { type: "Secret" as const, ...ca } };
+}
+
+// A cluster-wide store has no namespace of its own to look in, so that each reference names one.
+function authOf(auth: StoreAuth) {
+  switch (auth.method) {
+    case "kubernetes":
+      return {
+        kubernetes: { mountPath: auth.path, role: auth.role, serviceAccountRef: { ...auth.serviceAccount } },
+      };
+    case "token":
+      return { tokenSecretRef: { ...auth.secret } };
+    case "appRole":
+      return { appRole: { path: auth.path, roleId: auth.roleId, secretRef: { ...auth.secret } } };
   }
 }

@@ -1,6 +1,7 @@
 import type { IExternalSecret } from "@kubernetes-models/external-secrets/external-secrets.io/v1/ExternalSecret";
 import * as pulumi from "@pulumi/pulumi";
 import { awaited } from "./awaited.ts";
+import { previewHook } from "./preview-hook.ts";
 
 export interface TokenSecretArgs {
   /** cert-manager's namespace, where a ClusterIssuer finds its Secrets. */
@@ -11,7 +12,14 @@ export interface TokenSecretArgs {
   readonly path: string;
   /** Property at that path that holds the token. */
   readonly property: string;
+  /** Version of the write in Vault that must have been read. */
+  readonly version: pulumi.Input<string>;
+  /** Serial of a token that this program makes. @default - the token is somebody else's */
+  readonly serial?: number;
 }
+
+const VERSION = "oke-platform/kv-version";
+const SERIAL = "oke-platform/token-serial";
 
 /** Seconds for the first sync; it takes less than one when the store is Ready and the path is written. */
 const READY_SECONDS = 300;
@@ -20,10 +28,13 @@ const READY_SECONDS = 300;
 export class TokenSecret extends pulumi.ComponentResource {
   /** The Secret, and the key in it, that holds the token. */
   readonly ref = { name: "cloudflare-token-secret", key: "api-token" } as const;
+  /** Version of the write in Vault that the cluster was told to read. */
+  readonly version: pulumi.Output<string>;
 
   constructor(name: string, args: TokenSecretArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:TokenSecret", name, {}, opts);
 
+    this.version = pulumi.output(args.version);
     awaited<IExternalSecret>(
       name,
       {
@@ -38,9 +49,33 @@ export class TokenSecret extends pulumi.ComponentResource {
         },
       },
       READY_SECONDS,
-      { parent: this },
+      { parent: this, hooks: { beforeUpdate: [previewHook(`${name}-one-serial-on`, refuseSkippedSerial)] } },
+      {
+        // A change of annotations is a sync at once, where a new value in Vault alone is one within the hour. They are
+        // copied to the Secret with its data, and so tell which write is in use.
+        [VERSION]: this.version,
+        ...(args.serial !== undefined && { [SERIAL]: String(args.serial) }),
+      },
     );
 
     this.registerOutputs({ ref: this.ref });
   }
+}
+
+/**
+ * Refuses another serial than the same or the next: the token that the cluster holds would be deleted at Cloudflare
+ * with this run, whether the new one has arrived or not. A hook, because only the engine knows the serial before.
+ *
+ * @throws with both serials, and the one that is allowed
+ */
+function refuseSkippedSerial({ oldInputs, newInputs }: pulumi.ResourceHookArgs): void {
+  const [before, after] = [oldInputs, newInputs].map((inputs) => {
+    const { annotations } = (inputs?.metadata ?? {}) as { annotations?: Record<string, string> };
+    return Number(annotations?.[SERIAL] ?? Number.NaN);
+  }) as [number, number];
+  if (Number.isNaN(before) || Number.isNaN(after) || after === before || after === before + 1) return;
+  throw new Error(
+    `cloudflare.tokenSerial goes from ${before} to ${after}; allowed: ${before}, or ${before + 1} for a new token. The token ` +
+      "in use stays valid for one serial more, so that one that is skipped could leave the cluster with a deleted one",
+  );
 }

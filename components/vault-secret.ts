@@ -14,11 +14,13 @@ export interface VaultSecretArgs {
 export class VaultSecret extends pulumi.ComponentResource {
   /** The property that holds the token. */
   readonly property = "cf-api-token";
+  /** Vault's version of the newest write, a number in text. */
+  readonly version: pulumi.Output<string>;
 
   constructor(name: string, args: VaultSecretArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultSecret", name, {}, opts);
 
-    new SecretV2(
+    const secret = new SecretV2(
       name,
       {
         mount: args.mount,
@@ -31,6 +33,11 @@ export class VaultSecret extends pulumi.ComponentResource {
       { parent: this },
     );
 
-    this.registerOutputs({ property: this.property });
+    // With the token, so that a preview knows that what it does not know yet will be another version.
+    this.version = pulumi.unsecret(
+      pulumi.all([args.token, secret.metadata]).apply(([_token, { version }]) => version ?? ""),
+    );
+
+    this.registerOutputs({ property: this.property, version: this.version });
   }
 }

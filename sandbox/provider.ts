@@ -13,6 +13,7 @@ import { Cloud } from "./cloud.ts";
 import {
   deadlineOf,
   invoke,
+  kindOf,
   lastName,
   modelOf,
   outputsOf,
@@ -105,11 +106,11 @@ function keyById(world: World, urn: string, id: string): string {
 }
 
 function findById(world: World, urn: string, id: string): { key: string; item: Item } | undefined {
-  const kind = typeOf(urn).split(":").at(-1);
+  const kind = kindOf(typeOf(urn));
   // An import names a Cloudflare record as <zone>/<record>.
   const own = id.startsWith("zone") ? id.split("/").at(-1) : id;
-  const candidates = Object.entries(world.state.items).filter(([, item]) => item.id === own);
-  const [key, item] = candidates.find(([, candidate]) => candidates.length === 1 || candidate.kind === kind) ?? [];
+  const [key, item] =
+    Object.entries(world.state.items).find(([, candidate]) => candidate.id === own && candidate.kind === kind) ?? [];
   return key === undefined || item === undefined ? undefined : { key, item };
 }
 
@@ -136,7 +137,9 @@ async function read(
     const metadata = { name: found.name, namespace: found.namespace, uid: uidOf(found) };
     return { id, inputs: {}, outputs: { metadata, spec: found.spec, status: found.status } };
   }
-  const seen = withoutEmptyMaps({ ...inputs, ...modelOf(type).refreshed?.(found) });
+  const { imported, refreshed } = modelOf(type);
+  const isImport = Object.keys(inputs).length === 0 && imported !== undefined;
+  const seen = withoutEmptyMaps(isImport ? imported(found, type) : { ...inputs, ...refreshed?.(found) });
   return { id: found.id, inputs: seen, outputs: { ...olds, ...seen } };
 }
 
@@ -262,10 +265,7 @@ server.addService(services.ResourceProviderService, {
     const args = plain(properties(request.getArgs()));
     const response = new messages.InvokeResponse();
     response.setReturn(
-      message(
-        (await cloud.visit((world) => structuredClone(invoke((kind) => world.items(kind), request.getTok(), args))))
-          .result,
-      ),
+      message((await cloud.visit((world) => structuredClone(invoke(world, request.getTok(), args)))).result),
     );
     return response;
   }),

@@ -3,12 +3,14 @@ import { deadlineOf, invoke, modelOf, outputsOf, plain } from "./resources.ts";
 import {
   addressOf,
   emptyWorld,
+  initialiseVault,
   keyOf,
   type Latencies,
   privateAddressOf,
   problemsOf,
   Refusal,
   type State,
+  unsealVault,
   usualLatencies,
   World,
 } from "./world.ts";
@@ -25,7 +27,11 @@ export interface Recorded {
   readonly dependsOn: readonly string[];
   readonly dataDependsOn: readonly string[];
   readonly inputs: Record<string, unknown>;
-  readonly options: { readonly retainOnDelete: boolean; readonly createSeconds: number | undefined };
+  readonly options: {
+    readonly retainOnDelete: boolean;
+    readonly createSeconds: number | undefined;
+    readonly importId: string | undefined;
+  };
 }
 
 /** A declared dependency, `from` waits for `to`. */
@@ -82,6 +88,10 @@ export interface ReplayOptions {
   readonly without?: Edge;
   /** A resource that never gets ready, by URN. */
   readonly broken?: string;
+  /** URNs of the resources that an `up` before has made. @default none */
+  readonly made?: ReadonlySet<string>;
+  /** The program's first phase, after which Vault is initialised and unsealed. @default - one phase is all */
+  readonly bootstrap?: Graph;
 }
 
 /** Whether the world has a part in a resource; providers and components are the engine's alone. */
@@ -93,6 +103,15 @@ const isWorlds = ({ custom, type }: Recorded) => custom && !type.startsWith("pul
  * As the engine does, it begins nothing more after a failure, and lets end what has begun.
  */
 export function replayUp(graph: Graph, options: ReplayOptions = {}): Outcome {
+  const { bootstrap, ...rest } = options;
+  if (bootstrap !== undefined) {
+    const first = replayUp(bootstrap, rest);
+    if (first.failures.length > 0) return first;
+    bootstrapVault(first.world);
+    const second = replayUp(graph, { ...rest, state: first.world.state, made: new Set(bootstrap.keys()) });
+    const happenings = [...first.happenings, ...second.happenings];
+    return { ...second, happenings, seconds: first.seconds + second.seconds };
+  }
   const world = new World(options.state ?? emptyWorld(), options.latencies ?? usualLatencies);
   const start = world.now;
   const happenings: Happening[] = [];
@@ -114,7 +133,9 @@ export function replayUp(graph: Graph, options: ReplayOptions = {}): Outcome {
     });
   const begin = (node: Node) => {
     waiting.delete(node);
-    if (!isWorlds(node) || node.type === "kubernetes:core/v1:Service") {
+    const isThere =
+      options.made?.has(node.urn) || (node.options.importId !== undefined && world.item(keyOf(requestOf(node))));
+    if (!isWorlds(node) || node.type === "kubernetes:core/v1:Service" || isThere) {
       registered.add(node.urn);
       return;
     }
@@ -152,6 +173,12 @@ export function replayUp(graph: Graph, options: ReplayOptions = {}): Outcome {
   }
   const seconds = (happenings.at(-1)?.at ?? 0) - (happenings[0]?.at ?? 0);
   return { happenings, failures: happenings.filter(({ what }) => what === "failed"), seconds, world };
+}
+
+/** What the operator does between the two phases. */
+export function bootstrapVault(world: World): void {
+  initialiseVault(world);
+  unsealVault(world);
 }
 
 /**
@@ -224,10 +251,18 @@ export function complaints(graph: Graph, world: World): string[] {
   return [...world.state.violations, ...hosts.flatMap((host) => problemsOf(world, host))];
 }
 
+/** What a destroy leaves because it is dear to get again, or may hold what others have put there. */
+const KEPT = [
+  "Namespace /cert-manager",
+  "Secret cert-manager/",
+  "PublicIp ",
+  ...["Namespace /vault", "Secret vault/", "PersistentVolumeClaim vault/", "Vault ", "KmsVault ", "Key "],
+  ...["Mount ", "AuthBackend ", "AuthBackendConfig "],
+];
+
 /** What is there after a destroy that was not before, and that nothing asked to keep. */
 export function leftovers(world: World, before: State["items"] = emptyWorld().items): string[] {
-  const kept = (key: string) =>
-    key === "Namespace /cert-manager" || key.startsWith("Secret cert-manager/") || key.startsWith("PublicIp ");
+  const kept = (key: string) => KEPT.some((start) => key.startsWith(start));
   return Object.keys(world.state.items).filter((key) => !(key in before) && !kept(key));
 }
 
@@ -277,8 +312,10 @@ export function latenciesFor(seed: number): Latencies {
  * Answers a program under mocks as the clouds would, at once and without asking whether they would take it: what a
  * graph is recorded with, so that addresses and identifiers stand in its inputs as they will.
  */
-export function willingCloud(): pulumi.runtime.Mocks {
-  const world = new World(emptyWorld());
+export function willingCloud(state: State = emptyWorld()): pulumi.runtime.Mocks {
+  const world = new World(structuredClone(state));
+  // One that is yet to be installed answers here, too.
+  world.put({ kind: "Vault", name: "vault", spec: { reachable: true, initialized: true, sealed: false } });
   return {
     async newResource({ type, name, inputs, id, custom }) {
       if (!custom || type.startsWith("pulumi:")) return { id: custom ? name : undefined, state: inputs };
@@ -293,12 +330,13 @@ export function willingCloud(): pulumi.runtime.Mocks {
       }
       // The name stands for the secret that the cloud makes.
       const item = world.put(modelOf(type).request(plain(inputs), name, name));
+      item.generation = 1;
       if (item.kind === "PublicIp") item.status.ipAddress = addressOf(item.name);
       return { id: item.id, state: { ...inputs, ...outputsOf(type, inputs, item, name) } };
     },
     async call({ token, inputs }) {
       if (token === "oci:Core/getPublicIp:getPublicIp") return { ipAddress: addressOf("adopted") };
-      return invoke((kind) => world.items(kind), token, inputs);
+      return invoke(world, token, inputs);
     },
   };
 }
@@ -315,7 +353,7 @@ export interface TimedCloud {
 /** Answers a program under mocks from a world, each resource when it is ready. */
 export function timedCloud(state: State, latencies: Latencies): TimedCloud {
   const world = new World(state, latencies);
-  const willing = willingCloud();
+  const willing = willingCloud(state);
   const happenings: Happening[] = [];
   const waiting = new Map<string, { name: string; answer: () => void }>();
   let activity = 0;

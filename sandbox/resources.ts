@@ -1,4 +1,4 @@
-import { type Item, type Request, sha256 } from "./world.ts";
+import { type Item, managementEndpointOf, type Request, sha256, vaultRefusal, type World } from "./world.ts";
 
 // How Pulumi's resource types are asked of the world, and what they say of its answer. Shared by the provider that
 // the real engine calls and by the replay of recorded programs.
@@ -24,6 +24,8 @@ export interface ResourceModel {
   readonly immutable?: readonly string[];
   /** What a refresh finds in the world in the place of the inputs. */
   refreshed?(item: Item): Properties;
+  /** The inputs of an object that is imported. @default - what a refresh finds */
+  imported?(item: Item, type: string): Properties;
 }
 
 /** Marks of secrets in the engine's protocol: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/rpc.ts */
@@ -76,11 +78,18 @@ const customResource: ResourceModel = {
   refreshed: ({ kind, spec: { annotations, ...spec } }) => ({
     spec: kind === "ExternalSecret" ? spec : { ...spec, ...(annotations !== undefined && { annotations }) },
   }),
+  imported: ({ kind, name, namespace, spec: { annotations, ...spec } }, type) => ({
+    apiVersion: type.split(":")[1],
+    kind,
+    metadata: { name, ...(namespace && { namespace }), ...(kind === "ExternalSecret" && { annotations }) },
+    spec,
+  }),
 };
 
 const models: Record<string, ResourceModel> = {
   "kubernetes:core/v1:Namespace": {
     request: (inputs) => ({ kind: "Namespace", name: String(at(inputs, "metadata").name), spec: {} }),
+    imported: ({ name }) => ({ metadata: { name } }),
     immutable: ["metadata.name"],
   },
   "kubernetes:helm.sh/v3:Release": {
@@ -104,6 +113,7 @@ const models: Record<string, ResourceModel> = {
     }),
     computed: ["status"],
     immutable: ["name", "namespace"],
+    imported: ({ name, namespace, spec }) => ({ name, namespace, ...spec }),
   },
   "oci:Core/publicIp:PublicIp": {
     request: (inputs, name) => ({ kind: "PublicIp", name: String(inputs.displayName ?? name), spec: inputs }),
@@ -175,12 +185,81 @@ const models: Record<string, ResourceModel> = {
     computed: ["metadata"],
     immutable: ["mount", "name"],
   },
+  "vault:index/mount:Mount": {
+    request: (inputs) => ({
+      kind: "Mount",
+      name: String(inputs.path),
+      spec: { type: inputs.type, version: at(inputs, "options").version },
+    }),
+    imported: ({ name, spec }) => ({ path: name, type: spec.type, options: { version: spec.version } }),
+    immutable: ["path"],
+  },
+  "vault:index/authBackend:AuthBackend": {
+    request: (inputs) => ({
+      kind: "AuthBackend",
+      name: String(inputs.path ?? inputs.type),
+      spec: { type: inputs.type },
+    }),
+    imported: ({ name, spec }) => ({ path: name, type: spec.type }),
+    immutable: ["path", "type"],
+  },
+  "vault:kubernetes/authBackendConfig:AuthBackendConfig": {
+    request: (inputs) => ({
+      kind: "AuthBackendConfig",
+      name: String(inputs.backend),
+      spec: { host: inputs.kubernetesHost },
+    }),
+    imported: ({ name, spec }) => ({ backend: name, kubernetesHost: spec.host }),
+    immutable: ["backend"],
+  },
+  "vault:kubernetes/authBackendRole:AuthBackendRole": {
+    request: (inputs) => ({
+      kind: "AuthBackendRole",
+      name: `${inputs.backend}/${inputs.roleName}`,
+      spec: {
+        accounts: inputs.boundServiceAccountNames,
+        namespaces: inputs.boundServiceAccountNamespaces,
+        policies: inputs.tokenPolicies,
+      },
+    }),
+    immutable: ["backend", "roleName"],
+  },
+  "vault:index/policy:Policy": {
+    request: (inputs) => ({ kind: "Policy", name: String(inputs.name), spec: { policy: inputs.policy } }),
+    immutable: ["name"],
+  },
+  "vault:index/audit:Audit": {
+    request: (inputs) => ({ kind: "Audit", name: String(inputs.path ?? inputs.type), spec: inputs }),
+    immutable: ["path", "type", "options"],
+  },
+  "oci:Kms/vault:Vault": {
+    request: (inputs, name) => ({ kind: "KmsVault", name: String(inputs.displayName ?? name), spec: inputs }),
+    outputs: (_inputs, item) => kmsEndpoints(item),
+    computed: ["cryptoEndpoint", "managementEndpoint"],
+    immutable: ["vaultType"],
+  },
+  "oci:Kms/key:Key": {
+    request: (inputs, name) => ({ kind: "Key", name: String(inputs.displayName ?? name), spec: inputs }),
+    immutable: ["managementEndpoint", "keyShape", "protectionMode"],
+  },
   "kubernetes:core/v1:Service": {
     request: () => {
       throw new Error("Services are made by the gateway's release; this type is only read");
     },
   },
 };
+
+const kmsEndpoints = (item: Item) => ({
+  cryptoEndpoint: managementEndpointOf(item).replace("-management", "-crypto"),
+  managementEndpoint: managementEndpointOf(item),
+});
+
+/** The world's word for a resource type. */
+export function kindOf(type: string): string {
+  const kind = type.split(":").at(-1) ?? "";
+  if (type === "oci:Kms/vault:Vault") return "KmsVault";
+  return { SecretV2: "KvSecret", NetworkSecurityGroupSecurityRule: "NetworkSecurityGroupRule" }[kind] ?? kind;
+}
 
 /** @throws for a type that the sandbox has no model of */
 export function modelOf(type: string): ResourceModel {
@@ -202,7 +281,8 @@ const permissionName = (id: string) => Object.entries(permissions).find(([, know
  *
  * @throws as the provider does, when there is no such thing
  */
-export function invoke(items: (kind: string) => Item[], token: string, args: Properties): Properties {
+export function invoke(world: World, token: string, args: Properties): Properties {
+  const items = (kind: string) => world.items(kind);
   const find = (kind: string, fits: (item: Item) => boolean, refusal: string) => {
     const found = items(kind).find(fits);
     if (found === undefined) throw new Error(refusal);
@@ -242,6 +322,30 @@ export function invoke(items: (kind: string) => Item[], token: string, args: Pro
       const user = items("LoadBalancer").find(({ status }) => status.address === ip.status.ipAddress);
       const state = user ? "ASSIGNED" : "AVAILABLE";
       return { id: ip.id, ipAddress: ip.status.ipAddress, state, ...(user && { assignedEntityId: user.id }) };
+    }
+    case "oci:Kms/getVault:getVault": {
+      const vault = find(
+        "KmsVault",
+        (item) => item.id === args.vaultId,
+        `404-NotAuthorizedOrNotFound, ${args.vaultId}`,
+      );
+      return { id: vault.id, compartmentId: vault.spec.compartmentId, ...kmsEndpoints(vault) };
+    }
+    case "vault:generic/getSecret:getSecret": {
+      const refusal = vaultRefusal(world);
+      if (refusal !== undefined) throw new Error(refusal);
+      if (args.path !== "sys/internal/ui/mounts") {
+        const config = find("AuthBackendConfig", ({ id }) => id === args.path, `no secret found at "${args.path}"`);
+        return { path: args.path, dataJson: JSON.stringify({ kubernetes_host: config.spec.host }) };
+      }
+      const mounts = (kind: string) =>
+        Object.fromEntries(
+          items(kind).map(({ name, spec: { type, version } }) => [
+            `${name}/`,
+            { type, options: version === undefined ? null : { version } },
+          ]),
+        );
+      return { path: args.path, dataJson: JSON.stringify({ secret: mounts("Mount"), auth: mounts("AuthBackend") }) };
     }
     default:
       throw new Error(`the sandbox has no answer to ${token}; add one to sandbox/resources.ts`);

@@ -20,16 +20,25 @@ export const examples: Record<string, string> = {
 /** Seconds that each thing takes: runs on real components, and published provisioning times. */
 export const usualLatencies = {
   /** Helm releases by chart; the gateway's is OCI making the load balancer. */
-  charts: { "cert-manager": 45, reflector: 15, base: 5, istiod: 30, gateway: 90, "external-secrets": 35 } as Record<
-    string,
-    number
-  >,
+  charts: {
+    "cert-manager": 45,
+    reflector: 15,
+    base: 5,
+    istiod: 30,
+    gateway: 90,
+    "external-secrets": 35,
+    vault: 40,
+  } as Record<string, number>,
   PublicIp: 5,
   NetworkSecurityGroup: 3,
   NetworkSecurityGroupRule: 1,
   DnsRecord: 2,
   ApiToken: 1,
   KvSecret: 1,
+  /** A policy, role, mount, auth backend or audit device of Vault. */
+  VaultObject: 1,
+  KmsVault: 60,
+  Key: 10,
   ClusterSecretStore: 1,
   ExternalSecret: 2,
   ClusterIssuer: 3,
@@ -103,6 +112,8 @@ export interface State {
   keyMayBeIn: string[];
   /** Keys of objects that nothing ever comes of, but that can be removed. */
   broken: string[];
+  /** What is refused once, `create <kind>`, `update <kind>` or `remove <kind>`. */
+  faults: string[];
 }
 
 /** A refusal in the words of the system that refuses. */
@@ -124,28 +135,46 @@ export function emptyWorld(seed = 1): State {
     violations: [],
     keyMayBeIn: ["cert-manager", "istio-system"],
     broken: [],
+    faults: [],
   });
   for (const name of ["default", "kube-system", "vault", "argocd"]) world.put({ kind: "Namespace", name, spec: {} });
   world.put({ kind: "Zone", name: example("<zone>"), spec: {} }, "zone0000000000000000000000sandbox");
   world.put({ kind: "Cluster", name: "cluster", spec: {} }, example("<OKE cluster OCID>"));
   world.put({ kind: "Vcn", name: "vcn", spec: {} }, example("<VCN OCID>"));
   world.put({ kind: "NetworkSecurityGroup", name: "nodes", spec: {} }, example("<node NSG OCID>"));
+  world.put({ kind: "Vault", name: "vault", spec: { reachable: true, initialized: true, sealed: false } });
+  world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
+  world.put({ kind: "AuthBackend", name: "kubernetes", spec: { type: "kubernetes" } });
+  world.put({ kind: "AuthBackendConfig", name: "kubernetes", spec: { host: "https://kubernetes.default.svc" } });
   world.put({
-    kind: "Vault",
-    name: "vault",
-    spec: {
-      reachable: true,
-      sealed: false,
-      mounts: ["secret"],
-      roles: {
-        "kubernetes/external-secrets": {
-          serviceAccount: "external-secrets/external-secrets",
-          reads: ["secret/prod/cert-manager"],
-        },
-      },
-    },
+    kind: "Policy",
+    name: "external-secrets",
+    spec: { policy: 'path "secret/data/prod/cert-manager" { capabilities = ["read"] }' },
+  });
+  world.put({
+    kind: "AuthBackendRole",
+    name: "kubernetes/external-secrets",
+    spec: { accounts: ["external-secrets"], namespaces: ["external-secrets"], policies: ["external-secrets"] },
   });
   return world.state;
+}
+
+/** Kinds of what is inside of Vault. */
+const INSIDE_VAULT = ["Mount", "AuthBackend", "AuthBackendConfig", "Policy", "AuthBackendRole", "Audit", "KvSecret"];
+
+/** {@link emptyWorld} with a Vault that holds nothing. */
+export function worldWithBareVault(seed?: number): State {
+  const state = emptyWorld(seed);
+  for (const [key, { kind }] of Object.entries(state.items)) if (INSIDE_VAULT.includes(kind)) delete state.items[key];
+  return state;
+}
+
+/** {@link emptyWorld} without a Vault, and without its namespace. */
+export function worldWithoutVault(seed?: number): State {
+  const state = worldWithBareVault(seed);
+  delete state.items["Vault /vault"];
+  delete state.items["Namespace /vault"];
+  return state;
 }
 
 const example = (placeholder: string) => examples[placeholder] ?? placeholder;
@@ -202,6 +231,7 @@ export class World {
    * @throws {Refusal} when the system does not take it
    */
   create(request: Request): Item {
+    this.#fail("create", request.kind);
     kindOf(request.kind).admit?.(this, request);
     const { overwrites, identity } = kindOf(request.kind);
     const there = identity === "id" ? undefined : this.item(keyOf(request));
@@ -221,6 +251,7 @@ export class World {
   update(key: string, spec: Spec): Item {
     const item = this.item(key);
     if (item === undefined) throw new Refusal(`${key} not found`);
+    this.#fail("update", item.kind);
     const { admit, start, change = start } = kindOf(item.kind);
     admit?.(this, { ...item, spec });
     item.spec = spec;
@@ -238,6 +269,7 @@ export class World {
   remove(key: string): void {
     const item = this.item(key);
     if (item === undefined) return;
+    this.#fail("remove", item.kind);
     kindOf(item.kind).admitRemoval?.(this, item);
     item.removing = true;
     const { release, gateway, other } = this.latencies.removal;
@@ -296,6 +328,15 @@ export class World {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   }
 
+  /** Refuses what a test asked to be refused, once. */
+  #fail(operation: string, kind: string): void {
+    const { faults } = this.state;
+    const at = faults.indexOf(`${operation} ${kind}`);
+    if (at < 0) return;
+    faults.splice(at, 1);
+    throw new Refusal(`503: the service is unavailable (${operation} ${kind})`);
+  }
+
   /** A name for one more object of what may share a name with others. */
   #freeName(request: Request): string {
     let name = request.name;
@@ -320,7 +361,7 @@ export class World {
       }
     }
     for (const secret of this.items("Secret")) {
-      if (secret.spec.hosts !== undefined && !this.state.keyMayBeIn.includes(secret.namespace)) {
+      if (isPublic(this, secret) && !this.state.keyMayBeIn.includes(secret.namespace)) {
         found.push(`the certificate's key is in namespace ${secret.namespace}`);
       }
     }
@@ -350,17 +391,33 @@ function kindOf(kind: string): Kind {
   return found;
 }
 
+/** Whether a Secret is a certificate for a host of the zone, and not one that a CA of the cluster made for its own. */
+const isPublic = (world: World, { spec }: Item) =>
+  ((spec.hosts ?? []) as string[]).some((host) => world.items("Zone").some((zone) => host.endsWith(zone.name)));
+
 const alreadyExists = ({ kind, name }: Request) =>
   // https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go
-  kind === "Release"
-    ? "cannot re-use a name that is still in use"
-    : `${[`${kind.toLowerCase()}s`, customResources[kind]?.group].filter(Boolean).join(".")} "${name}" already exists`;
+  INSIDE_VAULT.includes(kind)
+    ? // https://github.com/hashicorp/vault/blob/v1.21.0/vault/mount.go
+      `path is already in use at ${name}/`
+    : kind === "Release"
+      ? "cannot re-use a name that is still in use"
+      : `${[`${kind.toLowerCase()}s`, customResources[kind]?.group].filter(Boolean).join(".")} "${name}" already exists`;
 
 /** Identifiers follow from names, so that a run can be repeated; OCI's have its form. */
 function idOf({ kind, namespace = "", name }: Request): string {
-  const ocidType = { PublicIp: "publicip", NetworkSecurityGroup: "networksecuritygroup" }[kind];
+  const ocidType = {
+    PublicIp: "publicip",
+    NetworkSecurityGroup: "networksecuritygroup",
+    KmsVault: "vault",
+    Key: "key",
+  }[kind];
   const hash = sha256(`${kind} ${namespace}/${name}`).slice(0, 32);
   if (ocidType) return `ocid1.${ocidType}.oc1.eu-frankfurt-1.aaaa${hash}`;
+  // https://registry.terraform.io/providers/hashicorp/vault/latest/docs, the section on import of each
+  if (kind === "AuthBackendConfig") return `auth/${name}/config`;
+  if (kind === "AuthBackendRole") return `auth/${name.replace("/", "/role/")}`;
+  if (INSIDE_VAULT.includes(kind)) return name;
   return namespaced(kind) ? `${namespace}/${name}` : kind in customResources || kind === "Namespace" ? name : hash;
 }
 
@@ -388,6 +445,7 @@ const happenings = {
       }
     }
     if (item.kind === "Release") uninstalled(world, item);
+    if (item.kind === "ApiToken") tokenDeleted(world, item);
     // creationPolicy Owner: the garbage collector takes the Secret with its owner.
     if (item.kind === "ExternalSecret") world.removeNow(`Secret ${item.namespace}/${targetOf(item)}`);
   },
@@ -418,6 +476,7 @@ const customResources: Record<
   Certificate: certManager(true),
   Gateway: istio(),
   VirtualService: istio(),
+  DestinationRule: istio(),
 };
 
 function eso(webhook: string, namespaced: boolean) {
@@ -507,7 +566,8 @@ function admitWebhook(world: World, kind: string): void {
 const stored: Kind = {
   admit: admitCustomResource,
   admitRemoval: (world, { kind }) => admitWebhook(world, kind),
-  start: (world, item) => world.after(world.latencies[item.kind as "Gateway" | "VirtualService"], "done", item),
+  start: (world, item) =>
+    world.after(world.latencies[item.kind === "Gateway" ? "Gateway" : "VirtualService"], "done", item),
 };
 
 // ---- Helm charts ----
@@ -592,6 +652,7 @@ function installed(world: World, item: Item): void {
     for (const waiting of world.items(kind)) if (!waiting.ready) kindOf(kind).start(world, waiting);
   }
   if (item.spec.chart === "reflector") reflectAll(world);
+  if (item.spec.chart === "vault") startVault(world, item);
   if (item.spec.chart === "istiod") {
     const base = releaseOf(world, "base");
     if (base) base.status.validated = true;
@@ -635,43 +696,179 @@ function newNamespace(world: World, item: Item): void {
 
 // ---- Vault and External Secrets ----
 
-function vaultRefusal(world: World): string | undefined {
+type VaultValues = {
+  global: { tlsDisable: boolean };
+  server: { standalone?: { config: string }; ha?: { raft: { config: string } } };
+};
+
+/** The OCID of the key that Vault is configured to unseal itself with; undefined where that takes key shares. */
+function sealKeyOf({ spec }: Item): string | undefined {
+  const { standalone, ha } = (spec.values as VaultValues).server;
+  return /key_id\s*=\s*"([^"]*)"/.exec(ha?.raft.config ?? standalone?.config ?? "")?.[1];
+}
+
+/** Its pods start on what the volumes hold: nothing at first, later all that was there before. */
+function startVault(world: World, release: Item): void {
+  const volume = { kind: "PersistentVolumeClaim", namespace: release.namespace, name: "data-vault-0" };
+  if (world.item(keyOf(volume)) === undefined) {
+    world.put({ ...volume, spec: {} });
+    world.put({ kind: "Vault", name: "vault", spec: { installed: true, initialized: false, sealed: true } });
+  }
+  // A new revision leaves the pods alone, updated only on delete.
+  if (release.generation > 1) return;
   const vault = world.item("Vault /vault");
-  if (vault === undefined || vault.spec.reachable !== true) return "dial tcp: connect: connection refused";
-  return vault.spec.sealed === true ? "Vault is sealed" : undefined;
+  if (vault)
+    vault.spec = { ...vault.spec, sealed: !(vault.spec.initialized === true && unsealsItself(world, release)) };
 }
 
-type Role = { serviceAccount: string; reads: string[] };
+const unsealsItself = (world: World, release: Item) => world.byId(sealKeyOf(release))?.kind === "Key";
 
-function roleOf(world: World, store: Item): Role | undefined {
-  const { auth } = vaultProvider(store);
-  const role = (world.item("Vault /vault")?.spec.roles as Record<string, Role> | undefined)?.[
-    `${auth.kubernetes.mountPath}/${auth.kubernetes.role}`
-  ];
-  const { namespace, name } = auth.kubernetes.serviceAccountRef;
-  return role?.serviceAccount === `${namespace}/${name}` ? role : undefined;
+/** Initialises Vault, as `sys/init` does; it then unseals itself where it has a key for that. */
+export function initialiseVault(world: World): void {
+  const vault = world.item("Vault /vault");
+  const release = releaseOf(world, "vault");
+  const refusal = vaultOutOfReach(world);
+  if (vault === undefined || refusal !== undefined) throw new Refusal(refusal ?? "connection refused");
+  if (vault.spec.initialized === true) throw new Refusal("Vault is already initialized");
+  const sealed = release === undefined || !unsealsItself(world, release);
+  vault.spec = { ...vault.spec, initialized: true, sealed };
 }
 
-const vaultProvider = (store: Item) =>
-  (
-    store.spec.provider as {
-      vault: {
-        path: string;
-        auth: {
-          kubernetes: { mountPath: string; role: string; serviceAccountRef: { namespace: string; name: string } };
-        };
-      };
-    }
-  ).vault;
+/** Unseals Vault, as enough key shares do. */
+export function unsealVault(world: World): void {
+  const vault = world.item("Vault /vault");
+  if (vault) vault.spec = { ...vault.spec, sealed: false };
+}
+
+/** Whether an installed Vault speaks TLS. */
+const speaksTls = (release: Item | undefined) =>
+  release !== undefined && (release.spec.values as VaultValues).global.tlsDisable === false;
+
+/** Why Vault does not answer at all; undefined when it does, sealed or not. */
+export function vaultOutOfReach(world: World): string | undefined {
+  const refused = "dial tcp: connect: connection refused";
+  const vault = world.item("Vault /vault");
+  if (vault === undefined) return refused;
+  if (vault.spec.installed !== true) return vault.spec.reachable === true ? undefined : refused;
+  const release = releaseOf(world, "vault");
+  if (release === undefined || !runs(world, "vault")) return refused;
+  // A pod does not start before the Secret of its volume is there.
+  const certificate = world.item(`Secret ${release.namespace}/vault-tls`);
+  return speaksTls(release) && certificate === undefined ? refused : undefined;
+}
+
+/** Why nothing can be read or written in Vault; undefined when it can. */
+export function vaultRefusal(world: World): string | undefined {
+  const outOfReach = vaultOutOfReach(world);
+  if (outOfReach !== undefined) return outOfReach;
+  const { initialized, sealed } = world.item("Vault /vault")?.spec ?? {};
+  if (initialized !== true) return "Vault is not initialized";
+  return sealed === true ? "Vault is sealed" : undefined;
+}
+
+function admitToVault(world: World): void {
+  const refusal = vaultRefusal(world);
+  if (refusal) throw new Refusal(`error writing to Vault: ${refusal}`);
+}
+
+/** What is inside of Vault can be changed and removed only while it answers. */
+const insideVault = (overwrites: boolean, admit?: (world: World, request: Request) => void): Kind => ({
+  overwrites,
+  admit(world, request) {
+    admitToVault(world);
+    admit?.(world, request);
+  },
+  admitRemoval: admitToVault,
+  start: (world, item) =>
+    world.after(world.latencies[item.kind === "KvSecret" ? "KvSecret" : "VaultObject"], "done", item),
+});
+
+const noRoute = (path: string) =>
+  new Refusal(`error writing to Vault: no handler for route "${path}". route entry not found.`);
+
+function needsBackend(world: World, { name }: Request): void {
+  const path = name.split("/")[0] ?? "";
+  if (world.item(`AuthBackend /${path}`) === undefined) throw noRoute(`auth/${path}`);
+}
+
+interface VaultProvider {
+  server: string;
+  path: string;
+  caBundle?: string;
+  caProvider?: SecretRef;
+  auth: {
+    kubernetes?: { mountPath: string; role: string; serviceAccountRef: { namespace: string; name: string } };
+    tokenSecretRef?: SecretRef;
+    appRole?: { path: string; roleId: string; secretRef: SecretRef };
+  };
+}
+
+type SecretRef = { namespace: string; name: string; key: string };
+
+const vaultProvider = (store: Item) => (store.spec.provider as { vault: VaultProvider }).vault;
+
+/** The digest of a Secret's value. */
+const valueAt = (world: World, { namespace, name, key }: SecretRef) =>
+  (world.item(`Secret ${namespace}/${name}`)?.spec.data as Record<string, string> | undefined)?.[key];
+
+/** The policies that a store's login carries; undefined when Vault does not let it in. */
+function policiesOf(world: World, store: Item): string[] | undefined {
+  const { kubernetes, tokenSecretRef, appRole } = vaultProvider(store).auth;
+  const logins = (world.item("Vault /vault")?.spec.logins ?? {}) as Record<string, string[]>;
+  if (tokenSecretRef) return logins[`${valueAt(world, tokenSecretRef)}`];
+  if (appRole) return logins[`${appRole.path}/${appRole.roleId}/${valueAt(world, appRole.secretRef)}`];
+  if (kubernetes === undefined) return undefined;
+  const { mountPath, role: roleName, serviceAccountRef } = kubernetes;
+  const config = world.item(`AuthBackendConfig /${mountPath}`);
+  const role = world.item(`AuthBackendRole /${mountPath}/${roleName}`);
+  if (config?.ready !== true || role?.ready !== true) return undefined;
+  const { accounts, namespaces, policies } = role.spec as Record<"accounts" | "namespaces" | "policies", string[]>;
+  const bound = accounts.includes(serviceAccountRef.name) && namespaces.includes(serviceAccountRef.namespace);
+  return bound ? policies : undefined;
+}
+
+/** Whether one of the policies lets a path of a KV version 2 engine be read. */
+function mayRead(world: World, policies: string[], mount: string, path: string): boolean {
+  const texts = policies.map((name) => String(world.item(`Policy /${name}`)?.spec.policy ?? ""));
+  return texts.some((text) =>
+    [...text.matchAll(/path\s+"([^"]+)"\s*{[^}]*capabilities\s*=\s*\[([^\]]*)\]/g)].some(
+      ([, pattern = "", capabilities = ""]) =>
+        capabilities.includes('"read"') &&
+        (pattern.endsWith("*")
+          ? `${mount}/data/${path}`.startsWith(pattern.slice(0, -1))
+          : pattern === `${mount}/data/${path}`),
+    ),
+  );
+}
+
+/** Why a client that is set up like this cannot speak to an installed Vault. */
+function transportRefusal(world: World, { server, caProvider }: VaultProvider): string | undefined {
+  const release = releaseOf(world, "vault");
+  if (release === undefined) return undefined;
+  if (speaksTls(release) !== server.startsWith("https:"))
+    return speaksTls(release)
+      ? "Client sent an HTTP request to an HTTPS server"
+      : "http: server gave HTTP response to HTTPS client";
+  if (!speaksTls(release)) return undefined;
+  const ca = caProvider && world.item(`Secret ${caProvider.namespace}/${caProvider.name}`);
+  return ca ? undefined : "tls: failed to verify certificate: x509: certificate signed by unknown authority";
+}
 
 /** External Secrets' retries: https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/common/common.go#L113 */
 const storeRetry = (tries: number) => backoff(1, 420, tries);
 
+/** How often a store is looked at again: https://github.com/external-secrets/external-secrets/blob/v2.9.0/cmd/controller/root.go#L384 */
+const STORE_INTERVAL = 300;
+
 function validateStore(world: World, item: Item, tries: number): void {
-  // https://external-secrets.io/latest/provider/hashicorp-vault/#kubernetes-authentication
-  item.reason = vaultRefusal(world) ?? (roleOf(world, item) ? "" : "unable to log in to Vault: permission denied");
+  // https://external-secrets.io/latest/provider/hashicorp-vault/#authentication
+  item.reason =
+    vaultRefusal(world) ??
+    transportRefusal(world, vaultProvider(item)) ??
+    (policiesOf(world, item) ? "" : "unable to log in to Vault: permission denied");
   item.ready = item.reason === "";
-  if (!item.ready) world.after(storeRetry(tries), "validateStore", item, tries + 1);
+  if (item.ready) world.after(STORE_INTERVAL, "validateStore", item);
+  else world.after(storeRetry(tries), "validateStore", item, tries + 1);
 }
 
 const targetOf = (item: Item) => (item.spec.target as { name: string }).name;
@@ -688,7 +885,8 @@ function sync(world: World, item: Item, tries: number): void {
     const path = `${vaultProvider(store).path}/${remoteRef.key}`;
     const secret = world.item(`KvSecret /${path}`);
     const value = (secret?.spec.data as Record<string, string> | undefined)?.[remoteRef.property];
-    if (!roleOf(world, store)?.reads.includes(path)) item.reason = `cannot read ${path}: permission denied`;
+    if (!mayRead(world, policiesOf(world, store) ?? [], vaultProvider(store).path, remoteRef.key))
+      item.reason = `cannot read ${path}: permission denied`;
     else if (secret === undefined || !secret.ready) item.reason = `Secret does not exist: ${path}`;
     else if (value === undefined) item.reason = `cannot find secret data for key: "${remoteRef.property}"`;
     else data[secretKey] = value;
@@ -698,7 +896,13 @@ function sync(world: World, item: Item, tries: number): void {
     world.after(storeRetry(tries), "sync", item, tries + 1);
     return;
   }
-  world.put({ kind: "Secret", namespace: item.namespace, name: targetOf(item), spec: { data } });
+  const { annotations } = item.spec;
+  world.put({
+    kind: "Secret",
+    namespace: item.namespace,
+    name: targetOf(item),
+    spec: { data, syncedFor: annotations },
+  });
   world.after(HOUR, "sync", item);
 }
 
@@ -1086,7 +1290,14 @@ function admitRecord(world: World, { name, spec }: Request): void {
 export const addressOf = (name: string) => `203.0.113.${1 + (Number.parseInt(sha256(name).slice(0, 4), 16) % 250)}`;
 
 const timed = (
-  kind: "PublicIp" | "NetworkSecurityGroup" | "NetworkSecurityGroupRule" | "DnsRecord" | "ApiToken" | "KvSecret",
+  kind:
+    | "PublicIp"
+    | "NetworkSecurityGroup"
+    | "NetworkSecurityGroupRule"
+    | "DnsRecord"
+    | "ApiToken"
+    | "KmsVault"
+    | "Key",
 ) => ({
   start: (world: World, item: Item) => world.after(world.latencies[kind], "done", item),
 });
@@ -1119,6 +1330,7 @@ const kinds: Record<string, Kind> = {
   },
   Gateway: stored,
   VirtualService: stored,
+  DestinationRule: stored,
   PublicIp: {
     identity: "id",
     start(world, item) {
@@ -1144,19 +1356,39 @@ const kinds: Record<string, Kind> = {
   },
   DnsRecord: { ...timed("DnsRecord"), admit: admitRecord },
   ApiToken: { ...timed("ApiToken"), identity: "id" },
-  KvSecret: {
-    ...timed("KvSecret"),
-    overwrites: true,
-    admit(world, { spec }) {
-      const refusal = vaultRefusal(world);
-      if (refusal) throw new Refusal(`error writing to Vault: ${refusal}`);
-      const mounts = (world.item("Vault /vault")?.spec.mounts ?? []) as string[];
-      if (!mounts.includes(spec.mount as string)) {
-        throw new Refusal(`error writing to Vault: no handler for route "${spec.mount}/data/". route entry not found.`);
-      }
+  KmsVault: { ...timed("KmsVault"), identity: "id" },
+  Key: {
+    ...timed("Key"),
+    identity: "id",
+    admit: (world, { spec }) => {
+      if (!world.items("KmsVault").some((vault) => managementEndpointOf(vault) === spec.managementEndpoint))
+        throw new Refusal(NO_SUCH);
     },
   },
+  Mount: insideVault(false),
+  AuthBackend: insideVault(false),
+  Audit: insideVault(false),
+  Policy: insideVault(true),
+  AuthBackendConfig: insideVault(true, needsBackend),
+  AuthBackendRole: insideVault(true, needsBackend),
+  KvSecret: insideVault(true, (world, { spec }) => {
+    const mount = world.item(`Mount /${spec.mount}`);
+    if (mount?.ready !== true) throw noRoute(`${spec.mount}/data/`);
+  }),
 };
+
+/** Where a KMS vault's keys are managed; it follows from its identifier. */
+export const managementEndpointOf = ({ id }: Item) =>
+  `https://${id.slice(-8)}-management.kms.eu-frankfurt-1.oraclecloud.com`;
+
+/** A token that is deleted while the cluster has no other. */
+function tokenDeleted(world: World, { spec }: Item): void {
+  for (const { namespace, name, spec: secret } of world.items("Secret")) {
+    if (!Object.values((secret.data ?? {}) as Record<string, string>).includes(String(spec.valueHash))) continue;
+    const violation = `Secret ${namespace}/${name} holds only a token that Cloudflare has deleted`;
+    if (!world.state.violations.includes(violation)) world.state.violations.push(violation);
+  }
+}
 
 // ---- What a user sees ----
 
@@ -1194,6 +1426,15 @@ export function problemsOf(world: World, host: string): string[] {
     );
   expect(gateway?.ready && server, "no Gateway listens for it");
   const release = releaseOf(world, "gateway");
+  if (speaksTls(releaseOf(world, "vault")) && route?.namespace === "vault") {
+    // A DestinationRule is looked for in the client's namespace, and its CA beside the client's pods:
+    // https://istio.io/latest/docs/reference/config/networking/destination-rule/#ClientTLSSettings
+    const rule = world.items("DestinationRule").find(({ spec }) => spec.host === "vault.vault.svc.cluster.local");
+    const { credentialName } = (rule?.spec.trafficPolicy as { tls: { credentialName: string } } | undefined)?.tls ?? {};
+    const trusts =
+      rule?.namespace === release?.namespace && world.item(`Secret ${release?.namespace}/${credentialName}`);
+    expect(trusts, "the gateway speaks HTTP to a Vault that speaks TLS");
+  }
   expect(release?.status.installed, "no ingress gateway runs");
   const secret = gateway && secretForGateway(world, gateway, server?.tls?.credentialName ?? "");
   expect(covers(secret, host), "no certificate for it is in the gateway's namespace");

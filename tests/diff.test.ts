@@ -120,6 +120,7 @@ const something = {
   options: {
     retainOnDelete: false,
     ignoreChanges: [],
+    importId: undefined,
     createSeconds: undefined,
     updateSeconds: undefined,
     hooks: [],

@@ -2,7 +2,16 @@ import type * as pulumi from "@pulumi/pulumi";
 import { vi } from "vitest";
 import { willingCloud } from "../sandbox/replay.ts";
 import { readStack } from "../sandbox/stack.ts";
-import { addressOf, emptyWorld, examples, type State, sha256, World } from "../sandbox/world.ts";
+import {
+  addressOf,
+  emptyWorld,
+  examples,
+  type State,
+  sha256,
+  World,
+  worldWithBareVault,
+  worldWithoutVault,
+} from "../sandbox/world.ts";
 import { type Registration, record } from "../tools/record.ts";
 
 /** Settings to change, by key below `oke-platform:`; undefined removes one. */
@@ -41,6 +50,20 @@ export function named(registrations: Registration[], name: string): Registration
 /** A reserved IP that is there before the program is. */
 const ADOPTED = "ocid1.publicip.oc1.eu-frankfurt-1.aaaaadopted";
 
+/** A Vault that is there. */
+const VAULT = { address: "http://127.0.0.1:8200" };
+const CREDENTIAL = { name: "vault-login", namespace: "default", key: "value" };
+const ELSEWHERE = {
+  address: "https://vault.example.org",
+  clusterAddress: "https://vault.example.org",
+  caBundle: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+};
+const WITH_KEY = {
+  install: true,
+  kmsVaultId: "ocid1.vault.oc1.eu-frankfurt-1.aaaatheirs.abcdefgh",
+  kmsKeyId: "ocid1.key.oc1.eu-frankfurt-1.aaaatheirs.abcdefgi",
+};
+
 /** Stacks that together use every way of setting the program up. */
 export const variants: {
   name: string;
@@ -49,6 +72,8 @@ export const variants: {
   secrets?: Secrets;
   /** The world to begin with. @default - an empty one */
   worldOf?: (seed?: number) => State;
+  /** The settings of the first of two phases. @default - one phase is all */
+  bootstrap?: Changes;
 }[] = [
   { name: "prod", stack: "prod" },
   { name: "lab", stack: "lab" },
@@ -73,6 +98,51 @@ export const variants: {
     stack: "prod",
     changes: { externalSecrets: { install: false } },
     worldOf: withExternalSecrets,
+  },
+  {
+    name: "access managed in a Vault that holds nothing",
+    stack: "prod",
+    changes: { vault: { ...VAULT, access: "managed" } },
+    worldOf: worldWithBareVault,
+  },
+  {
+    name: "access managed in a Vault that others have set up",
+    stack: "prod",
+    changes: { vault: { ...VAULT, access: "managed" } },
+    worldOf: withForeignMounts,
+  },
+  {
+    name: "Vault elsewhere, by token",
+    stack: "prod",
+    changes: { vault: { ...ELSEWHERE, auth: { method: "token", secret: CREDENTIAL } } },
+    worldOf: withCredential,
+  },
+  {
+    name: "Vault elsewhere, by AppRole",
+    stack: "prod",
+    changes: { vault: { ...ELSEWHERE, auth: { method: "appRole", roleId: "role-1", secret: CREDENTIAL } } },
+    worldOf: withCredential,
+  },
+  {
+    name: "Vault installed, unsealed by KMS",
+    stack: "prod",
+    changes: { vault: { install: true, initialized: true } },
+    bootstrap: { vault: { install: true } },
+    worldOf: worldWithoutVault,
+  },
+  {
+    name: "Vault installed, unsealed by a key that is there",
+    stack: "prod",
+    changes: { vault: { ...WITH_KEY, initialized: true } },
+    bootstrap: { vault: WITH_KEY },
+    worldOf: withKmsKey,
+  },
+  {
+    name: "Vault installed, unsealed by hand",
+    stack: "lab",
+    changes: { vault: { install: true, initialized: true } },
+    bootstrap: { vault: { install: true } },
+    worldOf: worldWithoutVault,
   },
   {
     name: "no cloud at all",
@@ -114,6 +184,36 @@ function withToken(seed?: number): State {
   const zones = world.items("Zone").map(({ id }) => id);
   const spec = { valueHash: sha256("the-supplied-token"), zones, permissions: ["DNS Write", "Zone Read"] };
   world.put({ kind: "ApiToken", name: "the operator's", spec });
+  return world.state;
+}
+
+/** A world in which somebody else has mounted what the program needs in Vault. */
+function withForeignMounts(seed?: number): State {
+  const world = new World(worldWithBareVault(seed));
+  world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
+  world.put({ kind: "AuthBackend", name: "kubernetes", spec: { type: "kubernetes" } });
+  world.put({ kind: "AuthBackendConfig", name: "kubernetes", spec: { host: "https://10.0.0.1:6443" } });
+  return world.state;
+}
+
+/** A world with a Vault outside of the cluster, and the Secret with which the cluster logs in to it. */
+function withCredential(seed?: number): State {
+  const world = new World(worldWithBareVault(seed));
+  world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
+  const policy = 'path "secret/data/prod/*" { capabilities = ["read", "list"] }';
+  world.put({ kind: "Policy", name: "reader", spec: { policy } });
+  const vault = world.item("Vault /vault");
+  if (vault) vault.spec.logins = { credential: ["reader"], "approle/role-1/credential": ["reader"] };
+  const { name, namespace, key } = CREDENTIAL;
+  world.put({ kind: "Secret", name, namespace, spec: { data: { [key]: "credential" } } });
+  return world.state;
+}
+
+/** A world without a Vault, and with a key for one at OCI. */
+function withKmsKey(seed?: number): State {
+  const world = new World(worldWithoutVault(seed));
+  world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, WITH_KEY.kmsVaultId);
+  world.put({ kind: "Key", name: "theirs", spec: {} }, WITH_KEY.kmsKeyId);
   return world.state;
 }
 

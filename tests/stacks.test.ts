@@ -77,7 +77,11 @@ const common = {
   "token-secret": {
     apiVersion: "external-secrets.io/v1",
     kind: "ExternalSecret",
-    metadata: { name: "cloudflare-token-secret", namespace: "cert-manager", annotations: waitFor },
+    metadata: {
+      name: "cloudflare-token-secret",
+      namespace: "cert-manager",
+      annotations: { ...waitFor, "oke-platform/kv-version": "1", "oke-platform/token-serial": "1" },
+    },
     spec: {
       refreshInterval: "1h",
       secretStoreRef: { kind: "ClusterSecretStore", name: "vault-backend" },

@@ -137,7 +137,8 @@ import { readStack } from ${url("../sandbox/stack.ts")};
 const config = await readStack("prod");
 `;
 /** The mock monitor knows no hooks. */
-const HOOKS = "Object.assign(pulumi.runtime.getMonitor(), { registerResourceHook: (_, done) => done(null, {}) });";
+const HOOKS =
+  "const done = (_, done) => done(null, {}); Object.assign(pulumi.runtime.getMonitor(), { registerResourceHook: done, registerErrorHook: done });";
 const RUN = `
 await pulumi.runtime.setMocks(willingCloud(), "oke-platform", "prod");
 ${HOOKS}
@@ -150,7 +151,7 @@ const programs = {
   // Without configuration the program stops after its imports.
   imports: `${PULUMI}await import(${url("../index.ts")}).catch(() => undefined);`,
   everything: `${PULUMI}
-await pulumi.runtime.setMocks({ newResource: (r) => ({ id: r.name, state: { status: { loadBalancer: { ingress: [] } }, ...r.inputs } }), call: () => ({ zoneId: "z", content: "", results: [{ id: "1", name: "DNS Write" }, { id: "2", name: "Zone Read" }] }) }, "oke-platform", "prod");
+await pulumi.runtime.setMocks({ newResource: (r) => ({ id: r.name, state: { status: { loadBalancer: { ingress: [] } }, metadata: { version: "1" }, ...r.inputs } }), call: () => ({ zoneId: "z", content: "", results: [{ id: "1", name: "DNS Write" }, { id: "2", name: "Zone Read" }] }) }, "oke-platform", "prod");
 ${HOOKS}
 pulumi.runtime.setAllConfig(JSON.parse(process.env.BENCH_CONFIG));
 await import(${url("../index.ts")});

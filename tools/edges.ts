@@ -33,23 +33,37 @@ export interface EarnedEdge extends Edge {
 export const declaredEdges = (graph: Graph): Edge[] =>
   [...graph.values()].flatMap(({ urn, dependsOn }) => dependsOn.map((to) => ({ from: urn, to })));
 
+/** What a stack comes up in. */
+export interface Surroundings {
+  /** The world to begin with, for a seed. @default - an empty one */
+  readonly worldOf?: (seed?: number) => State;
+  /** The program's first phase, where it has two. */
+  readonly bootstrap?: Graph | undefined;
+}
+
 /**
  * What an edge is good for, or undefined when nothing goes wrong without it under any of the seeds.
  *
  * @param seeds how many tables of latencies to try
- * @param worldOf the world to begin with, for a seed
  */
-export function meritOf(graph: Graph, edge: Edge, seeds: number, worldOf = emptyWorld): EarnedEdge | undefined {
+export function meritOf(
+  graph: Graph,
+  edge: Edge,
+  seeds: number,
+  { worldOf = emptyWorld, bootstrap }: Surroundings = {},
+): EarnedEdge | undefined {
+  const inPhases = bootstrap && { bootstrap };
   let best: EarnedEdge | undefined;
   for (let seed = 1; seed <= seeds; seed++) {
     const latencies = latenciesFor(seed);
-    const play = (without?: Edge) => replayUp(graph, { state: worldOf(seed), latencies, ...(without && { without }) });
+    const play = (without?: Edge) =>
+      replayUp(graph, { state: worldOf(seed), latencies, ...inPhases, ...(without && { without }) });
     const found = whatWentWrong(graph, edge, play(edge), () => play(), worldOf().items);
     if (found === undefined || (best && MERITS.indexOf(found.merit) >= MERITS.indexOf(best.merit))) continue;
     best = { ...edge, ...found, seed };
     if (found.merit === MERITS[0]) return best;
   }
-  const moved = best === undefined ? failsElsewhere(graph, edge, worldOf) : undefined;
+  const moved = best === undefined ? failsElsewhere(graph, edge, { worldOf, ...inPhases }) : undefined;
   return moved === undefined ? best : { ...edge, merit: "fails elsewhere", without: moved, seed: undefined };
 }
 
@@ -77,12 +91,19 @@ function whatWentWrong(
 }
 
 /** Breaks what the edge points at, and looks whether anything but it fails. */
-function failsElsewhere(graph: Graph, edge: Edge, worldOf: () => State): string | undefined {
+function failsElsewhere(
+  graph: Graph,
+  edge: Edge,
+  { worldOf = emptyWorld, bootstrap }: Surroundings,
+): string | undefined {
   for (const { urn: broken, name } of graph.get(edge.to)?.made ?? []) {
     const names = (without?: Edge) =>
-      replayUp(graph, { state: worldOf(), broken, ...(without && { without }) }).failures.map(
-        (failure) => failure.name,
-      );
+      replayUp(graph, {
+        state: worldOf(),
+        broken,
+        ...(bootstrap && { bootstrap }),
+        ...(without && { without }),
+      }).failures.map((failure) => failure.name);
     const [withIt, withoutIt] = [names(), names(edge)];
     const moved = withoutIt.find((failure) => !withIt.includes(failure));
     if (moved) return `a failure of ${name} also shows at ${moved}`;

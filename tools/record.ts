@@ -21,6 +21,8 @@ export interface Registration {
   readonly options: {
     readonly retainOnDelete: boolean;
     readonly ignoreChanges: string[];
+    /** Id of the object that is taken over instead of being made. */
+    readonly importId: string | undefined;
     /** Seconds for a create; undefined for the provider's own default. */
     readonly createSeconds: number | undefined;
     /** Seconds for an update, likewise. */
@@ -48,6 +50,8 @@ const unknownAnswers: Record<string, Record<string, unknown>> = {
   "cloudflare:index/getApiTokenPermissionGroupsList:getApiTokenPermissionGroupsList": { results: unknown },
   "oci:ContainerEngine/getClusterKubeConfig:getClusterKubeConfig": { content: unknown },
   "oci:Core/getPublicIp:getPublicIp": { ipAddress: unknown },
+  "oci:Kms/getVault:getVault": { cryptoEndpoint: unknown, managementEndpoint: unknown, compartmentId: unknown },
+  "vault:generic/getSecret:getSecret": { dataJson: unknown },
 };
 
 /**
@@ -70,7 +74,8 @@ export async function record(
   pulumi.runtime.setAllConfig(config.values, config.secrets);
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
   // The mock monitor knows no hooks; the engine calls them, and nothing of that is recorded.
-  monitor.registerResourceHook = (_request, done) => done(null, {});
+  for (const register of ["registerResourceHook", "registerErrorHook"] as const)
+    monitor[register] = (_request, done) => done(null, {});
   monitor.newUrn = (parent, type, name) => {
     const chain = parent.split("::")[2] ?? "";
     const qualified = parent === "" || chain === STACK ? type : `${chain}$${type}`;
@@ -172,6 +177,7 @@ function read(request: Request, urn: string): Omit<Registration, "dependsOn"> {
     options: {
       retainOnDelete: request.getRetainondelete?.() ?? false,
       ignoreChanges: request.getIgnorechangesList?.() ?? [],
+      importId: request.getImportid?.() || undefined,
       createSeconds: seconds(timeouts?.getCreate()),
       updateSeconds: seconds(timeouts?.getUpdate()),
       hooks: [...(hooks?.getBeforeCreateList() ?? []), ...(hooks?.getBeforeUpdateList() ?? [])],
@@ -185,6 +191,7 @@ type Done = (error: Error | null, response: { getUrn(): string } | undefined) =>
 interface Monitor {
   newUrn(parent: string, type: string, name: string): string;
   registerResourceHook(request: unknown, done: (error: null, response: object) => void): void;
+  registerErrorHook(request: unknown, done: (error: null, response: object) => void): void;
   registerResource(request: Request, done: Done): unknown;
   readResource(request: Request, done: Done): unknown;
 }
@@ -201,6 +208,7 @@ interface Request {
   getPropertydependenciesMap?(): { entries(): Iterable<[string, { getUrnsList(): string[] }]> };
   getRetainondelete?(): boolean;
   getIgnorechangesList?(): string[];
+  getImportid?(): string;
   getCustomtimeouts?(): { getCreate(): string; getUpdate(): string } | undefined;
   getHooks?(): { getBeforeCreateList(): string[]; getBeforeUpdateList(): string[] } | undefined;
 }

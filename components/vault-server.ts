@@ -1,0 +1,130 @@
+import * as pulumi from "@pulumi/pulumi";
+import { type Chart, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
+
+export interface VaultServerArgs {
+  readonly chart: Chart;
+  /** `small`: one replica, plain HTTP. `production`: three replicas, TLS with the Secret {@link VaultServer.tlsSecret}. */
+  readonly size: Size;
+  /** The OCI KMS key that unseals it. @default - Shamir's key shares, with which somebody unseals each pod */
+  readonly seal?: {
+    readonly keyId: pulumi.Input<string>;
+    readonly cryptoEndpoint: pulumi.Input<string>;
+    readonly managementEndpoint: pulumi.Input<string>;
+  };
+}
+
+/**
+ * Vault in the cluster, with integrated storage.
+ *
+ * Its release is done when its objects are stored: Helm does not wait for a StatefulSet that is updated on delete, and
+ * a pod is not ready before Vault is initialised and unsealed. So nothing may take the release for a Vault that works.
+ */
+export class VaultServer extends pulumi.ComponentResource {
+  /** Made by the release, and kept on destroy with the volumes in it, which hold all that Vault knows. */
+  readonly namespace = "vault";
+  /** The Secret with the server's certificate, its key, and `ca.crt`; its pods wait for it. */
+  readonly tlsSecret = "vault-tls";
+  /** Where an audit device may write. */
+  readonly auditPath = "/vault/audit";
+
+  constructor(name: string, args: VaultServerArgs, opts: pulumi.ComponentResourceOptions) {
+    super("oke-platform:platform:VaultServer", name, {}, opts);
+    const tls = args.size === "production";
+
+    chartRelease(
+      name,
+      {
+        chart: "vault",
+        source: args.chart,
+        releaseName: "vault",
+        namespace: this.namespace,
+        // Made by Helm, which never deletes it: a destroy keeps the volumes.
+        createNamespace: true,
+        values: {
+          global: { tlsDisable: !tls },
+          // External Secrets brings secrets to where they are used.
+          injector: { enabled: false },
+          server: {
+            auditStorage: { enabled: true, mountPath: this.auditPath },
+            ...(tls && this.tlsValues()),
+            ...servers[args.size](configuration(tls, args.seal)),
+          },
+        },
+        overrides: args.chart.values,
+      },
+      { parent: this },
+    );
+
+    this.registerOutputs({ namespace: this.namespace });
+  }
+
+  private tlsValues(): ChartValues {
+    return {
+      volumes: [{ name: "tls", secret: { secretName: this.tlsSecret } }],
+      volumeMounts: [{ name: "tls", mountPath: TLS_PATH, readOnly: true }],
+      extraEnvironmentVars: { VAULT_CACERT: `${TLS_PATH}/ca.crt` },
+    };
+  }
+}
+
+const TLS_PATH = "/vault/userconfig/tls";
+const REPLICAS = 3;
+
+const servers: Record<Size, (config: pulumi.Output<string>) => ChartValues> = {
+  // Not one replica in HA mode: its disruption budget would block every drain of the node.
+  small: (config) => ({ standalone: { enabled: true, config }, ...requests("100m", "256Mi") }),
+  production: (config) => ({
+    ha: {
+      enabled: true,
+      replicas: REPLICAS,
+      raft: { enabled: true, setNodeId: true, config },
+      disruptionBudget: { enabled: true, maxUnavailable: 1 },
+    },
+    ...requests("250m", "512Mi"),
+    ...spread({
+      "app.kubernetes.io/name": "vault",
+      "app.kubernetes.io/instance": "vault",
+      component: "server",
+    }),
+  }),
+};
+
+/** Vault's own configuration: https://developer.hashicorp.com/vault/docs/configuration */
+function configuration(tls: boolean, seal: VaultServerArgs["seal"]): pulumi.Output<string> {
+  const listener = tls
+    ? [`tls_cert_file = "${TLS_PATH}/tls.crt"`, `tls_key_file = "${TLS_PATH}/tls.key"`]
+    : ["tls_disable = true"];
+  // Replicas find each other by their names; each joins the first that answers.
+  const peers = tls ? Array.from({ length: REPLICAS }, (_, index) => joinBlock(index)) : [];
+  const sealBlock = seal
+    ? pulumi.interpolate`
+seal "ocikms" {
+  key_id              = "${seal.keyId}"
+  crypto_endpoint     = "${seal.cryptoEndpoint}"
+  management_endpoint = "${seal.managementEndpoint}"
+  # The identity of the node that the pod runs on.
+  auth_type_api_key   = "false"
+}
+`
+    : "";
+  return pulumi.interpolate`ui = true
+
+listener "tcp" {
+  address         = "[::]:8200"
+  cluster_address = "[::]:8201"
+  ${listener.join("\n  ")}
+}
+
+storage "raft" {
+  path = "/vault/data"${peers.join("")}
+}
+
+service_registration "kubernetes" {}
+${sealBlock}`;
+}
+
+const joinBlock = (index: number) => `
+  retry_join {
+    leader_api_addr     = "https://vault-${index}.vault-internal:8200"
+    leader_ca_cert_file = "${TLS_PATH}/ca.crt"
+  }`;
