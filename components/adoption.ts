@@ -50,9 +50,9 @@ async function advice(type: string, name: string, id: string, parent: pulumi.Res
   };
   const file = JSON.stringify({ nameTable, resources: [resource] });
   return (
-    `${id} (${type}) is there already, and not in this stack's state. If an interrupted run of this stack made it, take ` +
-    `it over and run up again: echo '${file}' | pulumi import --file /dev/stdin --protect=false --generate-code=false. ` +
-    "If somebody else made it, remove it first"
+    `${id} (${type}) is there already, and not in this stack's state. If somebody else made it, remove it first. If a run ` +
+    "of this stack that was interrupted made it, take it over and run up again: " +
+    `echo '${file}' | pulumi import --file /dev/stdin --protect=false --generate-code=false`
   );
 }
 

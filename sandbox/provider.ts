@@ -22,7 +22,7 @@ import {
   same,
   valueAt,
 } from "./resources.ts";
-import { type Item, keyOf, type World } from "./world.ts";
+import { type Item, keyOf, type Request, type World } from "./world.ts";
 
 // The provider plugin of the sandbox. The engine starts it once for each of the four packages, in the place of the
 // real ones; the protocol is https://github.com/pulumi/pulumi/blob/v3.259.0/proto/pulumi/provider.proto.
@@ -72,11 +72,27 @@ async function ready(key: string, seconds: number | undefined): Promise<{ item: 
   });
 }
 
+/** Makes an object, unless the engine is to die before it. */
+function makeOrDie(world: World, request: Request): { key?: string; dies: boolean } {
+  const { crash } = world.state;
+  if (typeof crash?.at === "number") crash.at -= 1;
+  const dies = crash !== undefined && (crash.at === 0 || crash.at === keyOf(request));
+  if (dies) delete world.state.crash;
+  return dies && !crash.inside ? { dies } : { key: keyOf(world.create(request)), dies };
+}
+
+/** The engine as a machine that loses power leaves it. */
+function killEngine(): Promise<never> {
+  process.kill(process.ppid, "SIGKILL");
+  return new Promise(() => undefined);
+}
+
 async function create(urn: string, inputs: Properties, timeout: number): Promise<{ id: string; outputs: Properties }> {
   const type = typeOf(urn);
   const made = `sandbox-${randomBytes(20).toString("hex")}`;
   const request = modelOf(type).request(plain(inputs), lastName(urn), made);
-  const key = (await cloud.visit((world) => keyOf(world.create(request)))).result;
+  const { key, dies } = (await cloud.visit((world) => makeOrDie(world, request))).result;
+  if (dies || key === undefined) return killEngine();
   const { item, late } = await ready(key, deadlineOf(type, plain(inputs), timeout || undefined));
   const outputs = { ...inputs, ...outputsOf(type, inputs, item, made) };
   if (late) throw new NotReady(`timed out waiting for the condition: ${item.reason}`, item.id, outputs);
@@ -277,6 +293,10 @@ function checked(request: messages.CheckRequest): messages.CheckResponse {
   response.setInputs(request.getNews());
   return response;
 }
+
+// An engine that was killed cannot stop its providers.
+const engine = process.ppid;
+setInterval(() => process.ppid === engine || process.exit(), 500).unref();
 
 server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;

@@ -14,7 +14,7 @@ import { parse } from "yaml";
 import { Cloud } from "./cloud.ts";
 import { findEngine } from "./engine.ts";
 import { projectDirectory, readStack, type StackConfig } from "./stack.ts";
-import { emptyWorld, type Latencies, type State } from "./world.ts";
+import { emptyWorld, type Latencies, type State, worldWithoutVault } from "./world.ts";
 
 export interface SandboxOptions {
   /** Where state, world and the stack's copy are kept; made when missing. */
@@ -51,13 +51,15 @@ let imports = 0;
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { directory, stack, scale, configure = (config) => config } = options;
   const engine = await findEngine();
-  const config = configure(await readStack(stack));
+  const config = await withRecorded(directory, configure(await readStack(stack)));
   const workDir = join(directory, "project");
   await mkdir(workDir, { recursive: true });
   await mkdir(join(directory, "state"), { recursive: true });
 
   const cloud = new Cloud(join(directory, "world.json"));
-  await cloud.start(options.world ?? emptyWorld(), scale, options.latencies);
+  const { vault } = settingsOf(config);
+  const world = options.world ?? (vault?.install === true ? worldWithoutVault() : emptyWorld());
+  await cloud.start(world, scale, options.latencies);
 
   const project = parse(await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8")) as ProjectSettings;
   const plugins = await makePlugins(join(directory, "plugins"));
@@ -88,6 +90,31 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   );
   for (const key of config.secrets) await selected.setConfig(key, { value: config.values[key] ?? "", secret: true });
   return { stack: selected, cloud };
+}
+
+const VAULT = "oke-platform:vault";
+
+/** The settings that are maps, of which the sandbox reads one. */
+const settingsOf = ({ values }: StackConfig) =>
+  ({ vault: JSON.parse(values[VAULT] ?? "null") }) as { vault: Record<string, unknown> | null };
+
+const recordedIn = (directory: string) => join(directory, "vault.initialized");
+
+/** Records that the stack's Vault is initialised, as `npm run vault:init` does in the stack's own file. */
+export const recordInitialised = (directory: string) => writeFile(recordedIn(directory), "");
+
+/** Forgets it, as the operator does after a destroy. */
+export const forgetInitialised = (directory: string) => rm(recordedIn(directory), { force: true });
+
+/** The stack's file is not the sandbox's to change, so that what is recorded stands beside the world. */
+async function withRecorded(directory: string, config: StackConfig): Promise<StackConfig> {
+  const { vault } = settingsOf(config);
+  const isRecorded = await readFile(recordedIn(directory)).then(
+    () => true,
+    () => false,
+  );
+  if (vault?.install !== true || !isRecorded) return config;
+  return { ...config, values: { ...config.values, [VAULT]: JSON.stringify({ ...vault, initialized: true }) } };
 }
 
 /** The stack's copy, with the salt of the copy before: without it, the secrets in the state could not be read. */

@@ -114,6 +114,11 @@ export interface State {
   broken: string[];
   /** What is refused once, `create <kind>`, `update <kind>` or `remove <kind>`. */
   faults: string[];
+  /**
+   * The create at which the engine dies, by its number from now or by the object's key: before it, or when the object
+   * is made and not yet reported.
+   */
+  crash?: { at: number | string; inside: boolean };
 }
 
 /** A refusal in the words of the system that refuses. */
@@ -721,7 +726,12 @@ function startVault(world: World, release: Item): void {
     vault.spec = { ...vault.spec, sealed: !(vault.spec.initialized === true && unsealsItself(world, release)) };
 }
 
-const unsealsItself = (world: World, release: Item) => world.byId(sealKeyOf(release))?.kind === "Key";
+/** Only with the key that it was initialised with. */
+function unsealsItself(world: World, release: Item): boolean {
+  const key = sealKeyOf(release);
+  const { initialized, sealKey } = world.item("Vault /vault")?.spec ?? {};
+  return world.byId(key)?.kind === "Key" && (initialized !== true || sealKey === key);
+}
 
 /** Initialises Vault, as `sys/init` does; it then unseals itself where it has a key for that. */
 export function initialiseVault(world: World): void {
@@ -731,7 +741,7 @@ export function initialiseVault(world: World): void {
   if (vault === undefined || refusal !== undefined) throw new Refusal(refusal ?? "connection refused");
   if (vault.spec.initialized === true) throw new Refusal("Vault is already initialized");
   const sealed = release === undefined || !unsealsItself(world, release);
-  vault.spec = { ...vault.spec, initialized: true, sealed };
+  vault.spec = { ...vault.spec, initialized: true, sealed, sealKey: release && sealKeyOf(release) };
 }
 
 /** Unseals Vault, as enough key shares do. */

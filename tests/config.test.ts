@@ -11,6 +11,8 @@ const compartmentId = "ocid1.compartment.oc1..aaaacompartment";
 const vcnId = "ocid1.vcn.oc1.eu-frankfurt-1.aaaavcn";
 const nodeNsgId = "ocid1.networksecuritygroup.oc1.eu-frankfurt-1.aaaansg";
 const publicIpId = "ocid1.publicip.oc1.eu-frankfurt-1.aaaaip";
+const kmsVaultId = "ocid1.vault.oc1.eu-frankfurt-1.aaaavault.abcdefgh";
+const kmsKeyId = "ocid1.key.oc1.eu-frankfurt-1.aaaavault.abcdefgi";
 const pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 const directories = {
   production: "https://acme-v02.api.letsencrypt.org/directory",
@@ -36,6 +38,11 @@ const oke: Raw = {
 
 const balanced = (changes: Raw) => ({ loadBalancer: { compartmentId, rules: "SL-All", ...changes } });
 const account = (changes: Raw) => ({ acme: { email: "platform@example.com", ...changes } });
+/** A Vault that is there. */
+const there = (changes: Raw) => ({ vault: { address: "https://vault.example.com", ...changes } });
+/** A Vault that is installed. */
+const installed = (changes: Raw = {}) => ({ vault: { install: true, ...changes } });
+const vaultLogin = { name: "vault-login", namespace: "default", key: "secret-id" };
 const vaultService = { name: "vault", namespace: "vault", port: 8200 };
 const serving = (...services: Raw[]) => ({
   services: services.map((changes) => ({ ...vaultService, ...changes })),
@@ -62,6 +69,10 @@ const topLevelKeys = [
   ...["domain", "baseDomain", "cluster", "size", "acme", "loadBalancer", "cloudflare", "cloudflareApiToken", "vault"],
   ...["externalSecrets", "reflector", "gateway", "charts", "services"],
 ];
+const vaultKeys = [
+  ...["address", "clusterAddress", "mount", "path", "role", "authPath", "auth", "caBundle", "access", "install"],
+  ...["kmsVaultId", "kmsKeyId", "initialized"],
+].join(", ");
 const noOtherKeys = `is no setting; allowed: a map with no other keys than ${topLevelKeys.join(", ")}`;
 const aZone = "a DNS zone such as example.com: lower case, no wildcard, no scheme, no path";
 const aBaseDomain = "a host name such as cluster.example.com: no wildcard, no scheme, no path";
@@ -86,6 +97,18 @@ const noSetWait =
   "nothing with cert-manager below v1.21, which cannot wait a set time; remove it or raise charts.certManager.version";
 const exactVersion = "one exact version such as 1.31.4, no range";
 const aSource = "https://<repository>, oci://<registry path>, or a directory that starts with / or ./";
+const noVault =
+  'vault is missing; allowed: a map with address or install: true, required where a DNS token is kept; or set cloudflare.token to "none"';
+const noVaultAddress =
+  "vault.address is missing; allowed: the http or https URL at which this program reaches Vault, required without install";
+const inCluster =
+  'the URL of a Service of this cluster with access "managed", such as http://vault.vault:8200: a Vault elsewhere cannot review this cluster\'s tokens';
+const noKey =
+  "vault.kmsKeyId is missing; allowed: the OCID of a key, with kmsVaultId: without loadBalancer there is no compartment to make one in";
+const unused = (field: string, shown: string, method: string) =>
+  `vault.auth.${field} is ${shown}; allowed: nothing with method "${method}"; remove it`;
+const beforeTheFirstUp =
+  "a namespace that is there before the first up, such as default: the Secret must be in it by then";
 const placeholder = (value: string) => `still holds the placeholder ${value}; put your own value there`;
 const ocid = (type: string) => `the OCID of a ${type}, ocid1.${type}.<realm>.<region>.<id>`;
 const compartmentOcid =
@@ -159,11 +182,7 @@ describe("parseSettings refuses", () => {
       { acme: ["x"] },
       ['acme is ["x"]; allowed: a map with keys of email, server, caBundle, propagationSeconds'],
     ],
-    [
-      "null where a map is wanted",
-      { vault: null },
-      ["vault is null; allowed: a map with keys of address, clusterAddress, mount, path, role, authPath, caBundle"],
-    ],
+    ["null where a map is wanted", { vault: null }, [`vault is null; allowed: a map with keys of ${vaultKeys}`]],
     [
       "a map where a list is wanted",
       { services: { vault: {} } },
@@ -420,6 +439,16 @@ describe("parseSettings refuses", () => {
       ],
     ],
     [
+      "a load balancer for Vault with alwaysFree",
+      {
+        ...balanced({ alwaysFree: true }),
+        charts: { vault: { values: { ui: { serviceType: "LoadBalancer" } } } },
+      },
+      [
+        'charts.vault.values is {"ui":{"serviceType":"LoadBalancer"}}; allowed: no Service of type LoadBalancer with loadBalancer.alwaysFree, whose one load balancer is the gateway\'s; change ui.serviceType',
+      ],
+    ],
+    [
       "chart values that undo the load balancer's settings",
       {
         ...balanced({}),
@@ -588,25 +617,17 @@ describe("parseSettings refuses", () => {
       ["cloudflare.ttlSeconds is 59; allowed: a whole number from 60 to 86400 (seconds)"],
     ],
 
-    [
-      "no Vault for a scoped token",
-      { vault: undefined },
-      [
-        'vault is missing; allowed: a map with address, required where a DNS token is kept; or set cloudflare.token to "none"',
-      ],
-    ],
+    ["no Vault for a scoped token", { vault: undefined }, [noVault]],
     [
       "no Vault for a supplied token",
       { cloudflare: { token: "supplied" }, cloudflareApiToken: "s3same", vault: {} },
-      [
-        'vault is missing; allowed: a map with address, required where a DNS token is kept; or set cloudflare.token to "none"',
-      ],
+      [noVault],
     ],
     [
       "a Vault without address and with wrong paths",
       { vault: { mount: "/secret", path: "a//b", authPath: "a/" } },
       [
-        "vault.address is missing; allowed: the http or https URL at which this program reaches Vault",
+        noVaultAddress,
         'vault.authPath is "a/"; allowed: a mount path without slashes at its ends',
         'vault.mount is "/secret"; allowed: a mount path without slashes at its ends',
         'vault.path is "a//b"; allowed: a path without slashes at its ends',
@@ -616,6 +637,239 @@ describe("parseSettings refuses", () => {
       "a Vault address without scheme",
       { vault: { address: "vault:8200" } },
       ['vault.address is "vault:8200"; allowed: the http or https URL at which this program reaches Vault'],
+    ],
+    ["a Vault neither there nor installed", { vault: { mount: "kv" } }, [noVaultAddress]],
+    [
+      "an unknown key of Vault, and one of its login",
+      there({ keysFile: "keys", auth: { token: "s3same" } }),
+      [
+        "vault.auth.token is no setting; allowed: a map with no other keys than method, secret, roleId, path",
+        `vault.keysFile is no setting; allowed: a map with no other keys than ${vaultKeys}`,
+      ],
+    ],
+    [
+      "values of the wrong kind for Vault",
+      there({
+        clusterAddress: "vault:8200",
+        role: "a/b",
+        caBundle: "AAAA",
+        access: "mine",
+        install: "no",
+        initialized: 1,
+        kmsVaultId: kmsKeyId,
+        kmsKeyId: kmsVaultId,
+      }),
+      [
+        'vault.access is "mine"; allowed: "existing" or "managed"',
+        'vault.caBundle is "AAAA"; allowed: PEM, one or more -----BEGIN CERTIFICATE----- blocks',
+        'vault.clusterAddress is "vault:8200"; allowed: the http or https URL at which External Secrets reaches Vault',
+        "vault.initialized is 1; allowed: true or false",
+        'vault.install is "no"; allowed: true or false',
+        `vault.kmsKeyId is "${kmsVaultId}"; allowed: ${ocid("key")}`,
+        `vault.kmsVaultId is "${kmsKeyId}"; allowed: ${ocid("vault")}`,
+        'vault.role is "a/b"; allowed: the name of a role of the Kubernetes auth backend',
+      ],
+    ],
+    [
+      "an installed Vault where no token is to be kept",
+      { acme: { server: "ca" }, cloudflare: { token: "none" }, ...installed() },
+      ['vault.install is true; allowed: false with cloudflare.token "none", which leaves nothing to keep in it'],
+    ],
+    [
+      "only that, though more about it is wrong",
+      { acme: { server: "ca" }, cloudflare: { token: "none" }, ...installed({ access: "existing", caBundle: pem }) },
+      ['vault.install is true; allowed: false with cloudflare.token "none", which leaves nothing to keep in it'],
+    ],
+    [
+      "TLS to a small Vault that is installed",
+      installed({ address: "https://127.0.0.1:8200" }),
+      ['vault.address is "https://127.0.0.1:8200"; allowed: an http URL with install: true and size "small"'],
+    ],
+    [
+      "no TLS to an installed Vault in production",
+      { size: "production", ...installed({ address: "http://127.0.0.1:8200" }) },
+      ['vault.address is "http://127.0.0.1:8200"; allowed: an https URL with install: true and size "production"'],
+    ],
+    [
+      "a number as address of an installed Vault",
+      installed({ address: 5 }),
+      ["vault.address is 5; allowed: the http or https URL at which this program reaches Vault"],
+    ],
+    [
+      "null as address of an installed Vault",
+      installed({ address: null }),
+      ["vault.address is null; allowed: the http or https URL at which this program reaches Vault"],
+    ],
+    [
+      "what an installed Vault knows by itself",
+      installed({ clusterAddress: "https://vault.example.org", access: "existing", caBundle: pem }),
+      [
+        'vault.access is "existing"; allowed: "managed" with install: true: a Vault that is new has no access yet; remove it',
+        `vault.caBundle is ${JSON.stringify(pem)}; allowed: nothing with install: true, whose CA is the program's own; remove it`,
+        'vault.clusterAddress is "https://vault.example.org"; allowed: nothing with install: true, which knows its own address; remove it',
+      ],
+    ],
+    [
+      "the phase and the key of a Vault that is not installed",
+      there({ initialized: true, kmsVaultId, kmsKeyId }),
+      [
+        "vault.initialized is true; allowed: nothing without install: a Vault that is there is taken to be ready; remove it",
+        `vault.kmsKeyId is "${kmsKeyId}"; allowed: nothing without install; remove it`,
+        `vault.kmsVaultId is "${kmsVaultId}"; allowed: nothing without install; remove it`,
+      ],
+    ],
+    [
+      // Its vault would be refused too.
+      "only the key of a Vault that is not installed, not that its vault is missing",
+      there({ kmsKeyId }),
+      [`vault.kmsKeyId is "${kmsKeyId}"; allowed: nothing without install; remove it`],
+    ],
+    [
+      "a key without its vault",
+      installed({ kmsKeyId }),
+      ["vault.kmsVaultId is missing; allowed: the OCID of the vault of the key in vault.kmsKeyId"],
+    ],
+    [
+      "no key, and nowhere to make one, in production",
+      { cluster: { context: "kind" }, loadBalancer: undefined, size: "production", ...installed() },
+      [noKey],
+    ],
+    [
+      "no key in a given vault, and nowhere to make one",
+      { cluster: { context: "kind" }, loadBalancer: undefined, ...installed({ kmsVaultId }) },
+      [noKey],
+    ],
+    [
+      // The compartment to make a key in is part of it.
+      "only that the load balancer is missing on OKE",
+      { loadBalancer: undefined, size: "production", ...installed() },
+      ["loadBalancer is missing; allowed: a map with compartmentId and rules, required on OKE"],
+    ],
+    ...["https://vault.example.org", "http://vault:8200", "http://192.0.2.1:8200", "http://vault.vault.svc.local"].map(
+      (clusterAddress): [string, Raw, string[]] => [
+        `access managed in a Vault at ${clusterAddress}`,
+        there({ access: "managed", clusterAddress }),
+        [`vault.clusterAddress is "${clusterAddress}"; allowed: ${inCluster}`],
+      ],
+    ),
+    [
+      "only the kind of access when other keys would be judged by a wrong one",
+      there({ access: "Managed", clusterAddress: "https://vault.example.org" }),
+      ['vault.access is "Managed"; allowed: "existing" or "managed"'],
+    ],
+    [
+      "only whether Vault is installed when other keys would be judged by a wrong answer",
+      { vault: { install: "yes", caBundle: pem, kmsKeyId, initialized: true } },
+      ['vault.install is "yes"; allowed: true or false'],
+    ],
+    [
+      "only the size when Vault's address would be judged by a wrong one",
+      { size: "large", ...installed({ address: "http://127.0.0.1:8200" }) },
+      ['size is "large"; allowed: "small" or "production"'],
+    ],
+
+    [
+      "text where the login to Vault is wanted",
+      there({ auth: "token" }),
+      ['vault.auth is "token"; allowed: a map with keys of method, secret, roleId, path'],
+    ],
+    [
+      "an unknown way to log in to Vault, and that alone",
+      there({ access: "managed", auth: { method: "approle", roleId: "role", path: "approle" } }),
+      ['vault.auth.method is "approle"; allowed: "kubernetes" or "token" or "appRole"'],
+    ],
+    [
+      "a login to Vault with wrong values",
+      there({
+        auth: { method: "appRole", roleId: "two words", path: "/a", secret: { name: "A", namespace: "b.c", key: "/" } },
+      }),
+      [
+        'vault.auth.path is "/a"; allowed: a mount path without slashes at its ends',
+        'vault.auth.roleId is "two words"; allowed: the role id of an AppRole',
+        'vault.auth.secret.key is "/"; allowed: a key in the Secret',
+        `vault.auth.secret.name is "A"; allowed: the name of a Secret: ${aLabel}`,
+        `vault.auth.secret.namespace is "b.c"; allowed: a namespace that exists: ${aLabel}`,
+      ],
+    ],
+    [
+      "text where a Secret is wanted",
+      there({ auth: { method: "token", secret: "s3same" } }),
+      ['vault.auth.secret is "s3same"; allowed: a map with keys of name, namespace, key'],
+    ],
+    [
+      "a Secret without what it needs",
+      there({ auth: { method: "token", secret: { name: "login" } } }),
+      [
+        "vault.auth.secret.key is missing; allowed: a key in the Secret",
+        `vault.auth.secret.namespace is missing; allowed: a namespace that exists: ${aLabel}`,
+      ],
+    ],
+    [
+      "a login by token without a Secret",
+      there({ auth: { method: "token" } }),
+      ["vault.auth.secret is missing; allowed: a map with name, namespace and key of the Secret that holds the token"],
+    ],
+    [
+      "a login by AppRole without anything",
+      there({ auth: { method: "appRole" } }),
+      [
+        'vault.auth.roleId is missing; allowed: the role id, required with method "appRole"',
+        "vault.auth.secret is missing; allowed: a map with name, namespace and key of the Secret that holds the secret id",
+      ],
+    ],
+    [
+      "a login as a service account with what others need",
+      there({ auth: { secret: vaultLogin, roleId: "role", path: "approle" } }),
+      [
+        unused("path", '"approle"', "kubernetes"),
+        unused("roleId", '"role"', "kubernetes"),
+        unused("secret", JSON.stringify(vaultLogin), "kubernetes"),
+      ],
+    ],
+    [
+      "a login by token with what an AppRole needs",
+      there({ auth: { method: "token", secret: vaultLogin, roleId: "role", path: "approle" } }),
+      [unused("path", '"approle"', "token"), unused("roleId", '"role"', "token")],
+    ],
+    ...["cert-manager", "istio-system", "external-secrets"].map((namespace): [string, Raw, string[]] => [
+      `a Secret for the login in ${namespace}, which the program makes`,
+      there({ auth: { method: "token", secret: { ...vaultLogin, namespace } } }),
+      [`vault.auth.secret.namespace is "${namespace}"; allowed: ${beforeTheFirstUp}`],
+    ]),
+    [
+      "a Secret for the login in the namespace that External Secrets is installed in",
+      {
+        externalSecrets: { namespace: "eso" },
+        ...there({ auth: { method: "appRole", roleId: "role", secret: { ...vaultLogin, namespace: "eso" } } }),
+      },
+      [`vault.auth.secret.namespace is "eso"; allowed: ${beforeTheFirstUp}`],
+    ],
+    [
+      "only whether External Secrets is installed when a namespace would be judged by a wrong answer",
+      {
+        externalSecrets: { install: "no" },
+        ...there({ auth: { method: "token", secret: { ...vaultLogin, namespace: "external-secrets" } } }),
+      },
+      ['externalSecrets.install is "no"; allowed: true or false'],
+    ],
+    [
+      "null for External Secrets",
+      { externalSecrets: null },
+      ["externalSecrets is null; allowed: a map with keys of install, namespace, serviceAccount"],
+    ],
+    ...[
+      ["managed", there({ access: "managed", auth: { method: "token", secret: vaultLogin } })],
+      ["of an installed Vault", installed({ auth: { method: "token", secret: vaultLogin } })],
+    ].map(([what, changes]): [string, Raw, string[]] => [
+      `access ${what} with another login than the one it is made for`,
+      changes as Raw,
+      ['vault.auth.method is "token"; allowed: "kubernetes" with access "managed", which makes the role for it'],
+    ]),
+    [
+      // What the other login needs is of no use either.
+      "only the login of managed access, not what is missing for it",
+      there({ access: "managed", auth: { method: "appRole" } }),
+      ['vault.auth.method is "appRole"; allowed: "kubernetes" with access "managed", which makes the role for it'],
     ],
     [
       "names for External Secrets that Kubernetes refuses",
@@ -679,10 +933,19 @@ describe("parseSettings refuses", () => {
       ],
     ),
     [
+      "a wrong version, source and values of Vault's chart",
+      { charts: { vault: { version: "0.x", repo: "helm", values: [1] } } },
+      [
+        `charts.vault.repo is "helm"; allowed: ${aSource}`,
+        "charts.vault.values is [1]; allowed: a map of chart values, merged over the program's own",
+        `charts.vault.version is "0.x"; allowed: ${exactVersion}`,
+      ],
+    ],
+    [
       "an unknown chart",
       { charts: { argocd: {} } },
       [
-        "charts.argocd is no setting; allowed: a map with no other keys than mirror, certManager, reflector, istio, externalSecrets",
+        "charts.argocd is no setting; allowed: a map with no other keys than mirror, certManager, reflector, istio, externalSecrets, vault",
       ],
     ],
     [
@@ -818,7 +1081,7 @@ describe("parseSettings refuses", () => {
         `acme.email is missing; allowed: ${anEmail}; the ACME server asks for a contact`,
         "cluster is missing; allowed: a map with keys of id, endpoint, context, kubeconfig",
         `domain is missing; allowed: ${aZone}`,
-        'vault is missing; allowed: a map with address, required where a DNS token is kept; or set cloudflare.token to "none"',
+        noVault,
       ),
     );
   });
@@ -967,6 +1230,7 @@ describe("parseSettings fills in", () => {
     reflector: { version: "10.0.63", repo: "https://emberstack.github.io/helm-charts" },
     istio: { version: "1.31.4", repo: "https://blob.istio.io/istio-release/charts" },
     externalSecrets: { version: "2.9.0", repo: "https://charts.external-secrets.io" },
+    vault: { version: "0.34.1", repo: "https://helm.releases.hashicorp.com" },
   };
   const common = {
     domain: "example.com",
@@ -1011,6 +1275,10 @@ describe("parseSettings fills in", () => {
         path: "prod/cert-manager",
         role: "external-secrets",
         authPath: "kubernetes",
+        auth: { method: "kubernetes" },
+        access: "existing",
+        install: false,
+        initialized: false,
       },
     });
   });
@@ -1079,6 +1347,7 @@ describe("parseSettings fills in", () => {
       reflector: { ...charts.reflector, repo: "oci://mirror/charts" },
       istio: { ...charts.istio, repo: "oci://mirror/charts", values: { base: { a: 1 } } },
       externalSecrets: { ...charts.externalSecrets, repo: "oci://mirror/charts" },
+      vault: { ...charts.vault, repo: "oci://mirror/charts" },
     });
   });
 
@@ -1101,6 +1370,14 @@ describe("parseSettings fills in", () => {
 describe("parseSettings accepts", () => {
   const accepted = parseSettings(oke);
   const acme = { directory: directories.staging, email: "platform@example.com" };
+  const installedVault = {
+    ...accepted.vault,
+    install: true,
+    access: "managed",
+    address: "http://127.0.0.1:8200",
+    clusterAddress: "http://vault.vault:8200",
+  };
+  const overTls = { address: "https://127.0.0.1:8200", clusterAddress: "https://vault.vault:8200" };
 
   it.each<[what: string, changes: Raw, resolved: Raw]>([
     [
@@ -1185,6 +1462,113 @@ describe("parseSettings accepts", () => {
       {
         cloudflare: { ...accepted.cloudflare, token: "supplied" },
         cloudflareApiToken: "s3same",
+      },
+    ],
+    [
+      "access managed in a Vault of this cluster",
+      there({ access: "managed" }),
+      { vault: { ...accepted.vault, access: "managed" } },
+    ],
+    ...["http://vault.vault:8200", "https://vault-active.secrets.svc:8200", "http://vault.vault.svc.cluster.local"].map(
+      (clusterAddress): [string, Raw, Raw] => [
+        `access managed in a Vault at ${clusterAddress}`,
+        there({ access: "managed", clusterAddress }),
+        { vault: { ...accepted.vault, access: "managed", clusterAddress } },
+      ],
+    ),
+    [
+      "an existing access, said so",
+      there({ access: "existing", clusterAddress: "https://vault.example.org", caBundle: pem }),
+      { vault: { ...accepted.vault, clusterAddress: "https://vault.example.org", caBundle: pem } },
+    ],
+    [
+      "every other place in Vault",
+      there({ mount: "team/kv", path: "a/b", role: "A_b-c.1", authPath: "k8s/eu", initialized: false }),
+      { vault: { ...accepted.vault, mount: "team/kv", path: "a/b", role: "A_b-c.1", authPath: "k8s/eu" } },
+    ],
+    [
+      "a login by token",
+      there({ auth: { method: "token", secret: vaultLogin } }),
+      { vault: { ...accepted.vault, auth: { method: "token", secret: vaultLogin } } },
+    ],
+    [
+      "a login by AppRole, and where",
+      there({ auth: { method: "appRole", roleId: "3e5f-7a", path: "a/b", secret: { ...vaultLogin, key: "A_b-c.1" } } }),
+      {
+        vault: {
+          ...accepted.vault,
+          auth: { method: "appRole", roleId: "3e5f-7a", path: "a/b", secret: { ...vaultLogin, key: "A_b-c.1" } },
+        },
+      },
+    ],
+    [
+      "a Secret for the login in the namespace of External Secrets that is there",
+      {
+        externalSecrets: { install: false },
+        ...there({ auth: { method: "token", secret: { ...vaultLogin, namespace: "external-secrets" } } }),
+      },
+      {
+        externalSecrets: { ...accepted.externalSecrets, install: false },
+        vault: {
+          ...accepted.vault,
+          auth: { method: "token", secret: { ...vaultLogin, namespace: "external-secrets" } },
+        },
+      },
+    ],
+    ["an installed Vault", installed(), { vault: installedVault }],
+    [
+      "an installed Vault in production, which speaks TLS",
+      { size: "production", ...installed() },
+      { size: "production", vault: { ...installedVault, ...overTls } },
+    ],
+    [
+      "an installed Vault at an address of one's own, initialised",
+      installed({ address: "http://127.0.0.1:9200", access: "managed", initialized: true }),
+      { vault: { ...installedVault, address: "http://127.0.0.1:9200", initialized: true } },
+    ],
+    [
+      "an address with TLS of an installed Vault in production",
+      { size: "production", ...installed({ address: "https://vault.cluster.example.com" }) },
+      { size: "production", vault: { ...installedVault, ...overTls, address: "https://vault.cluster.example.com" } },
+    ],
+    [
+      "a KMS vault to make a key in, and a key that is there",
+      installed({ kmsVaultId }),
+      { vault: { ...installedVault, kmsVaultId } },
+    ],
+    [
+      "a key that is there, without a load balancer",
+      {
+        cluster: { context: "kind" },
+        loadBalancer: undefined,
+        size: "production",
+        ...installed({ kmsVaultId, kmsKeyId }),
+      },
+      {
+        cluster: { context: "kind" },
+        loadBalancer: undefined,
+        size: "production",
+        vault: { ...installedVault, ...overTls, kmsVaultId, kmsKeyId },
+      },
+    ],
+    [
+      "an installed Vault without a load balancer, unsealed by hand",
+      { cluster: { context: "kind" }, loadBalancer: undefined, ...installed() },
+      { cluster: { context: "kind" }, loadBalancer: undefined, vault: installedVault },
+    ],
+    [
+      "a Vault that nothing is kept in",
+      { ...account({ server: "ca" }), cloudflare: { token: "none" } },
+      { acme: undefined, cloudflare: { ...accepted.cloudflare, token: "none" } },
+    ],
+    [
+      "another version, source and values of Vault's chart",
+      { charts: { vault: { version: "0.31.0", repo: "oci://mirror/charts", values: { ui: { enabled: true } } } } },
+      {
+        charts: {
+          ...accepted.charts,
+          vault: { version: "0.31.0", repo: "oci://mirror/charts", values: { ui: { enabled: true } } },
+        },
       },
     ],
     [
@@ -1368,6 +1752,30 @@ describe("For any input", () => {
         line: `vault.address ${placeholder("<Vault address>")}`,
       },
       {
+        section: "vault",
+        key: "role",
+        value: "a b",
+        line: 'vault.role is "a b"; allowed: the name of a role of the Kubernetes auth backend',
+      },
+      {
+        section: "vault",
+        key: "auth",
+        value: { method: "token" },
+        line: "vault.auth.secret is missing; allowed: a map with name, namespace and key of the Secret that holds the token",
+      },
+      {
+        section: "vault",
+        key: "initialized",
+        value: true,
+        line: "vault.initialized is true; allowed: nothing without install: a Vault that is there is taken to be ready; remove it",
+      },
+      {
+        section: "vault",
+        key: "kmsVaultId",
+        value: kmsVaultId,
+        line: `vault.kmsVaultId is "${kmsVaultId}"; allowed: nothing without install; remove it`,
+      },
+      {
         section: "cloudflare",
         key: "ttlSeconds",
         value: 59,
@@ -1495,7 +1903,16 @@ describe("warnings", () => {
     ]);
   });
 
+  const firstPhase =
+    "vault.initialized is false: phase 1 of 2, Vault is installed and what needs it waits; after this up: npm run vault:init -- --stack <stack> --keys-file <file>";
+
+  it("say which phase of an installed Vault it is, and what ends it", () => {
+    expect(warningsOf(installed())).toEqual([firstPhase]);
+  });
+
   it.each<[what: string, changes: Raw]>([
+    ["the phase of a Vault that is initialised", installed({ initialized: true })],
+    ["the phase of a Vault that is there", there({ access: "managed" })],
     [
       "the end of a token that is supplied",
       { cloudflare: { token: "supplied", tokenExpiresDays: 90 }, cloudflareApiToken: "s3same" },
@@ -1534,11 +1951,13 @@ describe("warnings", () => {
       warningsOf({
         reflector: { namespaces: "all" },
         cloudflare: { tokenExpiresDays: 1, proxied: true },
+        ...installed(),
         charts: labPins,
       }),
     ).toEqual([
       'reflector.namespaces is "all": the certificate\'s private key is copied into every namespace',
       "cloudflare.tokenExpiresDays is 1: raise cloudflare.tokenSerial and run up before then, or renewals stop",
+      firstPhase,
       "cloudflare.proxied is true: Cloudflare's own certificate covers *.example.com only; *.cluster.example.com needs a paid edge certificate",
       past,
     ]);

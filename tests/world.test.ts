@@ -5,15 +5,22 @@ import {
   emptyWorld,
   examples,
   type Item,
+  initialiseVault,
   type Latencies,
+  managementEndpointOf,
   privateAddressOf,
   problemsOf,
   Refusal,
   type Request,
   type State,
   sha256,
+  unsealVault,
   usualLatencies,
+  vaultOutOfReach,
+  vaultRefusal,
   World,
+  worldWithBareVault,
+  worldWithoutVault,
 } from "../sandbox/world.ts";
 
 // The world's rules one by one, on its virtual clock: what is refused in which words, and what happens when.
@@ -62,24 +69,23 @@ const service = (annotations: Record<string, string> = {}, more: Spec = {}) => (
   ...more,
 });
 
-const store = (role = "external-secrets", account = "external-secrets"): Request => ({
+/** A store that logs in to the Vault at this address in this way. */
+const storeWith = (auth: Spec, more: Spec = {}): Request => ({
   kind: "ClusterSecretStore",
   name: "vault-backend",
-  spec: {
-    provider: {
-      vault: {
-        path: "secret",
-        auth: {
-          kubernetes: {
-            mountPath: "kubernetes",
-            role,
-            serviceAccountRef: { namespace: "external-secrets", name: account },
-          },
-        },
-      },
-    },
+  spec: { provider: { vault: { server: "http://vault.vault:8200", path: "secret", auth, ...more } } },
+});
+/** The login as a service account of the cluster. */
+const asAccount = (changes: Spec = {}) => ({
+  kubernetes: {
+    mountPath: "kubernetes",
+    role: "external-secrets",
+    serviceAccountRef: { namespace: "external-secrets", name: "external-secrets" },
+    ...changes,
   },
 });
+const store = (role = "external-secrets", name = "external-secrets"): Request =>
+  storeWith(asAccount({ role, serviceAccountRef: { namespace: "external-secrets", name } }));
 const externalSecret = (property = "cf-api-token", key = "prod/cert-manager", spec: Spec = {}): Request => ({
   kind: "ExternalSecret",
   namespace: "cert-manager",
@@ -95,6 +101,39 @@ const kvSecret = (value: string, mount = "secret"): Request => ({
   kind: "KvSecret",
   name: `${mount}/prod/cert-manager`,
   spec: { mount, data: { "cf-api-token": value } },
+});
+
+/** Vault's release: without TLS and unsealed with key shares, where these do not say otherwise. */
+const vaultServer = (config = "", tlsDisable = true): Request =>
+  release("vault", "vault", "vault", { values: { global: { tlsDisable }, server: { standalone: { config } } } });
+const sealedBy = (keyId: string) => `seal "ocikms" {\n  key_id = "${keyId}"\n}\n`;
+
+const mount: Request = { kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } };
+const backend: Request = { kind: "AuthBackend", name: "kubernetes", spec: { type: "kubernetes" } };
+const backendConfig: Request = { kind: "AuthBackendConfig", name: "kubernetes", spec: { host: "https://10.0.0.1" } };
+const policy = (text = 'path "secret/data/prod/cert-manager" { capabilities = ["read"] }'): Request => ({
+  kind: "Policy",
+  name: "external-secrets",
+  spec: { policy: text },
+});
+const role = (changes: Spec = {}): Request => ({
+  kind: "AuthBackendRole",
+  name: "kubernetes/external-secrets",
+  spec: {
+    accounts: ["external-secrets"],
+    namespaces: ["external-secrets"],
+    policies: ["external-secrets"],
+    ...changes,
+  },
+});
+const audit: Request = { kind: "Audit", name: "file", spec: { type: "file" } };
+const insideVault = [mount, backend, backendConfig, policy(), role(), audit];
+
+const kmsVault: Request = { kind: "KmsVault", name: "kms", spec: { compartmentId: "compartment" } };
+const kmsKey = (vault: Item): Request => ({
+  kind: "Key",
+  name: "key",
+  spec: { managementEndpoint: managementEndpointOf(vault) },
 });
 
 /** An issuer of an ACME server, with a set wait or with cert-manager's self-check. */
@@ -131,6 +170,16 @@ const apiToken = (spec: Spec = {}): Request => ({
   },
 });
 
+const destinationRule = (changes: Spec = {}, into = ISTIO): Request => ({
+  kind: "DestinationRule",
+  namespace: into,
+  name: "vault",
+  spec: {
+    host: "vault.vault.svc.cluster.local",
+    trafficPolicy: { tls: { mode: "SIMPLE", credentialName: "vault-ca" } },
+    ...changes,
+  },
+});
 const gateway = (hosts = HOSTS, into = ISTIO): Request => ({
   kind: "Gateway",
   namespace: into,
@@ -283,6 +332,11 @@ describe("an empty world", () => {
       "Vcn /vcn",
       "NetworkSecurityGroup /nodes",
       "Vault /vault",
+      "Mount /secret",
+      "AuthBackend /kubernetes",
+      "AuthBackendConfig /kubernetes",
+      "Policy /external-secrets",
+      "AuthBackendRole /kubernetes/external-secrets",
     ]);
     expect(rest).toEqual({
       now: 0,
@@ -293,7 +347,22 @@ describe("an empty world", () => {
       violations: [],
       keyMayBeIn: ["cert-manager", ISTIO],
       broken: [],
+      faults: [],
     });
+  });
+
+  it("may have a Vault that holds nothing, or none and no namespace for one", () => {
+    const missing = (state: State) => Object.keys(emptyWorld(7).items).filter((key) => !(key in state.items));
+    const inside = [
+      "Mount /secret",
+      "AuthBackend /kubernetes",
+      "AuthBackendConfig /kubernetes",
+      "Policy /external-secrets",
+      "AuthBackendRole /kubernetes/external-secrets",
+    ];
+    expect(missing(worldWithBareVault(7))).toEqual(inside);
+    expect(missing(worldWithoutVault(7))).toEqual(["Namespace /vault", "Vault /vault", ...inside]);
+    expect([worldWithBareVault(7).random, worldWithoutVault(8).random]).toEqual([7, 8]);
   });
 
   it.each([
@@ -307,6 +376,13 @@ describe("an empty world", () => {
     [record("a"), 2],
     [apiToken(), 1],
     [kvSecret("value"), 1],
+    [vaultServer(), 40],
+    [kmsVault, 60],
+    ...[mount, backend, policy(), role(), audit].map((request): [Request, number] => [
+      { ...request, name: request.name.replace(/[^/]+$/, "new") },
+      1,
+    ]),
+    [backendConfig, 1],
   ])("makes %o in %d s", (request, seconds) => {
     const world = fresh();
     const item = world.create(request);
@@ -322,6 +398,50 @@ describe("an empty world", () => {
     expect(stateOf(item)).toEqual({ ready: false, reason: "its workloads are not ready" });
     without(world, certManager);
     expect(world.items("Release")).toEqual([]);
+  });
+
+  it("makes a key in a KMS vault in 10 s", () => {
+    const world = fresh(kmsVault);
+    expect(readyAfter(world, world.create(kmsKey(world.items("KmsVault")[0] as Item)))).toBe(10);
+  });
+
+  it.each<[string, (world: World) => unknown, (world: World) => unknown, unknown]>([
+    [
+      "create KvSecret",
+      (world) => world.create(kvSecret("value")),
+      (world) => world.items("KvSecret").map(({ spec }) => spec),
+      [kvSecret("value").spec],
+    ],
+    [
+      "update Policy",
+      (world) => world.update("Policy /external-secrets", { policy: "other" }),
+      (world) => world.item("Policy /external-secrets")?.spec,
+      { policy: "other" },
+    ],
+    [
+      "remove Namespace",
+      (world) => world.remove("Namespace /argocd"),
+      (world) => world.item("Namespace /argocd")?.removing,
+      true,
+    ],
+  ])("refuses once to %s when a test asks for it, and has touched nothing", (fault, act, seen, after) => {
+    const world = fresh();
+    world.state.faults.push(fault, "create Zone");
+    const before = structuredClone(world.state.items);
+    expect(() => act(world)).toThrow(new Refusal(`503: the service is unavailable (${fault})`));
+    expect([world.state.items, world.state.timers, world.state.faults]).toEqual([before, [], ["create Zone"]]);
+    act(world);
+    expect(seen(world)).toEqual(after);
+  });
+
+  it("refuses as often as it is asked, and only that", () => {
+    const world = fresh();
+    world.state.faults.push("create ApiToken", "create ApiToken", "update ApiToken");
+    const again = () => world.create(apiToken());
+    expect(again).toThrow(Refusal);
+    expect(again).toThrow(Refusal);
+    expect(again().name).toBe("dns-token");
+    expect(world.state.faults).toEqual(["update ApiToken"]);
   });
 
   it("refuses to change what is not there, and takes its removal as done", () => {
@@ -348,6 +468,7 @@ describe("rule 1: a kind is known when its chart is installed", () => {
     [certificate(), certManager, "cert-manager.io/v1"],
     [gateway(), base, "networking.istio.io/v1"],
     [route(), base, "networking.istio.io/v1"],
+    [destinationRule(), base, "networking.istio.io/v1"],
   ];
 
   it.each(kinds)("knows the kind of %o from when %o is done, and not before", (request, chart, version) => {
@@ -553,7 +674,7 @@ describe("rule 4: what is in a namespace needs it", () => {
     const world = fresh(certManager, base, externalSecrets);
     const nowhere = (request: Request) => () => world.create({ ...request, namespace: "nowhere" });
     expect(nowhere(release("reflector", "reflector", "", { createNamespace: false }))).toThrow(MISSING("nowhere"));
-    for (const request of [certificate(), externalSecret(), gateway(), route()])
+    for (const request of [certificate(), externalSecret(), gateway(), route(), destinationRule()])
       expect(nowhere(request)).toThrow(MISSING("nowhere"));
   });
 
@@ -587,6 +708,33 @@ describe("rule 4: what is in a namespace needs it", () => {
     expect(() => world.create(gateway())).toThrow(new Refusal('gateways.networking.istio.io "gateway" already exists'));
   });
 
+  it.each([mount, backend, audit])("refuses to mount in Vault what is there: %o", (request) => {
+    const world = having(new World(worldWithBareVault()), request);
+    expect(() => world.create(request)).toThrow(new Refusal(`path is already in use at ${request.name}/`));
+  });
+
+  it.each([backendConfig, policy("new"), role({ policies: [] })])("writes over what is in Vault: %o", (request) => {
+    const world = having(fresh(), request);
+    expect(world.items(request.kind).map(({ spec }) => spec)).toEqual([request.spec]);
+  });
+
+  it.each([
+    [mount, "secret"],
+    [backend, "kubernetes"],
+    [backendConfig, "auth/kubernetes/config"],
+    [policy(), "external-secrets"],
+    [role(), "auth/kubernetes/role/external-secrets"],
+    [audit, "file"],
+    [kvSecret(""), "secret/prod/cert-manager"],
+    [kmsVault, expect.stringMatching(/^ocid1\.vault\.oc1\.eu-frankfurt-1\.aaaa[0-9a-f]{32}$/)],
+    [
+      { kind: "Key", name: "key", spec: {} },
+      expect.stringMatching(/^ocid1\.key\.oc1\.eu-frankfurt-1\.aaaa[0-9a-f]{32}$/),
+    ],
+  ])("names %o as an import does: %o", (request, id) => {
+    expect(fresh().put(request).id).toEqual(id);
+  });
+
   it("makes a second reserved IP, group or token of the same name", () => {
     const world = fresh();
     const ip: Request = { kind: "PublicIp", name: "ip", spec: {} };
@@ -596,6 +744,14 @@ describe("rule 4: what is in a namespace needs it", () => {
       ["ip (2)", addressOf("ip (2)")],
     ]);
     expect(new Set(made.map(({ id }) => id)).size).toBe(2);
+  });
+
+  it("makes a second KMS vault and key of the same name", () => {
+    const world = fresh(kmsVault, kmsVault);
+    const [first, second] = world.items("KmsVault") as [Item, Item];
+    having(world, kmsKey(first), kmsKey(second));
+    expect(world.items("Key").map(({ name }) => name)).toEqual(["key", "key (2)"]);
+    expect(managementEndpointOf(first)).not.toBe(managementEndpointOf(second));
   });
 
   it("takes everything in a namespace with it, the gateway's load balancer included, and nothing else", () => {
@@ -635,6 +791,56 @@ describe("rule 5: Vault and External Secrets", () => {
     );
   });
 
+  it.each([...insideVault, kvSecret("value")])(
+    "refuses to make, change and remove %o while Vault does not answer",
+    (request) => {
+      const world = fresh();
+      if (world.item(keyOfRequest(request)) === undefined) world.put(request);
+      const key = keyOfRequest(request);
+      const before = structuredClone(world.item(key));
+      for (const [vault, reason] of [
+        [{ sealed: true }, "Vault is sealed"],
+        [{ initialized: false }, "Vault is not initialized"],
+        [{ reachable: false }, "dial tcp: connect: connection refused"],
+      ] as const) {
+        setVault(world, vault);
+        for (const act of [
+          () => world.create({ ...request, name: `${request.name}-2` }),
+          () => world.update(key, request.spec),
+          () => world.remove(key),
+        ])
+          expect(act).toThrow(new Refusal(`error writing to Vault: ${reason}`));
+      }
+      expect(world.item(key)).toEqual(before);
+    },
+  );
+
+  it("refuses a role and a configuration where no auth backend is mounted", () => {
+    const world = new World(worldWithBareVault());
+    for (const request of [role(), backendConfig])
+      expect(() => world.create(request)).toThrow(
+        new Refusal('error writing to Vault: no handler for route "auth/kubernetes". route entry not found.'),
+      );
+    having(world, backend, backendConfig, role());
+    expect(world.items("AuthBackendRole")).toHaveLength(1);
+  });
+
+  it("refuses to write in an engine that is still being mounted", () => {
+    const world = new World(worldWithBareVault());
+    const item = world.create(mount);
+    expect(() => world.create(kvSecret("value"))).toThrow(
+      new Refusal('error writing to Vault: no handler for route "secret/data/". route entry not found.'),
+    );
+    readyAfter(world, item);
+    expect(readyAfter(world, world.create(kvSecret("value")))).toBe(1);
+  });
+
+  it("refuses a key in a KMS vault that is not there", () => {
+    expect(() =>
+      fresh(kmsVault).create({ kind: "Key", name: "key", spec: { managementEndpoint: "https://x" } }),
+    ).toThrow(new Refusal("404-NotAuthorizedOrNotFound, Authorization failed or requested resource not found."));
+  });
+
   it("writes over a secret that is there, as another version", () => {
     const world = fresh(kvSecret("first"));
     const item = world.create(kvSecret("second"));
@@ -650,6 +856,19 @@ describe("rule 5: Vault and External Secrets", () => {
   it.each<[string, Spec, Request, string]>([
     ["is out of reach", { reachable: false }, store(), "dial tcp: connect: connection refused"],
     ["is sealed", { sealed: true }, store(), "Vault is sealed"],
+    ["is not initialised", { initialized: false }, store(), "Vault is not initialized"],
+    [
+      "has the role on another path",
+      {},
+      storeWith(asAccount({ mountPath: "k8s" })),
+      "unable to log in to Vault: permission denied",
+    ],
+    [
+      "gives the role to another namespace",
+      {},
+      storeWith(asAccount({ serviceAccountRef: { namespace: "default", name: "external-secrets" } })),
+      "unable to log in to Vault: permission denied",
+    ],
     ["has no such role", {}, store("other"), "unable to log in to Vault: permission denied"],
     [
       "gives the role to another account",
@@ -663,6 +882,114 @@ describe("rule 5: Vault and External Secrets", () => {
     const item = world.create(request);
     expect(triesOf(world, "validateStore", 1353)).toEqual(TRIES.map((at) => at - 1));
     expect(stateOf(item)).toEqual({ ready: false, reason });
+  });
+
+  it.each([backendConfig, role()])("lets nobody in while %o is missing or still being written", (request) => {
+    const world = having(new World(worldWithBareVault()), certManager, externalSecrets, mount, backend);
+    for (const it of [backendConfig, role()]) if (it.kind !== request.kind) having(world, it);
+    const item = world.create(store());
+    pass(world, 1.5);
+    expect(stateOf(item)).toEqual({ ready: false, reason: "unable to log in to Vault: permission denied" });
+    // Tries at 1, 2 and 4 s.
+    world.create(request);
+    pass(world, 0.5);
+    expect(item.ready).toBe(false);
+    expect(readyAfter(world, item)).toBe(2);
+  });
+
+  it("looks at a store again every 300 s, and brings it back when Vault does", () => {
+    const world = vaulted();
+    const item = world.create(store());
+    expect(triesOf(world, "validateStore", 1000)).toEqual([1, 301, 601, 901]);
+    setVault(world, { sealed: true });
+    pass(world, 200);
+    expect(stateOf(item)).toEqual(READY);
+    pass(world, 1);
+    expect(stateOf(item)).toEqual({ ready: false, reason: "Vault is sealed" });
+    expect(triesOf(world, "validateStore", 20)).toEqual([1, 3, 7, 15]);
+    setVault(world, { sealed: false });
+    // The next try is at 31 s.
+    expect(readyAfter(world, item)).toBe(11);
+    expect(triesOf(world, "validateStore", 600)).toEqual([300, 600]);
+  });
+
+  describe("with a login from outside of the cluster", () => {
+    const secret = { namespace: "default", name: "login", key: "value" };
+    const appRole = { path: "approle", roleId: "role", secretRef: secret };
+    /** A Vault that knows these logins, and the Secret to log in with. */
+    function outside(logins: Record<string, string[]>): World {
+      const world = vaulted();
+      setVault(world, { logins });
+      world.put({ kind: "Secret", namespace: "default", name: "login", spec: { data: { value: "digest" } } });
+      return world;
+    }
+    const known = { digest: ["external-secrets"], "approle/role/digest": ["external-secrets"] };
+
+    it.each<[string, Spec]>([
+      ["token", { tokenSecretRef: secret }],
+      ["AppRole", { appRole }],
+    ])("lets a %s in, and lets it read", (_, auth) => {
+      const world = outside(known);
+      expect(readyAfter(world, world.create(storeWith(auth)))).toBe(1);
+      expect(readyAfter(world, world.create(externalSecret()))).toBe(2);
+    });
+
+    it.each<[string, Spec, Record<string, string[]>]>([
+      ["a token that it does not know", { tokenSecretRef: secret }, { other: ["external-secrets"] }],
+      ["a token of another key", { tokenSecretRef: { ...secret, key: "other" } }, known],
+      ["a token of another namespace", { tokenSecretRef: { ...secret, namespace: "argocd" } }, known],
+      ["another role id", { appRole: { ...appRole, roleId: "other" } }, known],
+      ["another path", { appRole: { ...appRole, path: "other" } }, known],
+      ["a secret id that is not there", { appRole: { ...appRole, secretRef: { ...secret, name: "other" } } }, known],
+      ["no login at all", {}, known],
+    ])("refuses %s", (_, auth, logins) => {
+      const world = outside(logins);
+      const item = world.create(storeWith(auth));
+      pass(world, 1);
+      expect(stateOf(item)).toEqual({ ready: false, reason: "unable to log in to Vault: permission denied" });
+    });
+
+    it("lets a login in without a policy, and lets it read nothing", () => {
+      const world = having(outside({ digest: [] }), storeWith({ tokenSecretRef: secret }));
+      const item = world.create(externalSecret());
+      pass(world, 2);
+      expect(stateOf(item)).toEqual({
+        ready: false,
+        reason: "cannot read secret/prod/cert-manager: permission denied",
+      });
+    });
+  });
+
+  it.each<[string, boolean]>([
+    ['path "secret/data/prod/cert-manager" { capabilities = ["read"] }', true],
+    ['path "secret/data/prod/cert-manager" {\n  capabilities = ["list", "read"]\n}', true],
+    ['path "secret/data/*" { capabilities = ["read"] }', true],
+    ['path "other/*" { capabilities = ["read"] }\npath "secret/data/prod/cert-*" { capabilities = ["read"] }', true],
+    ['path "secret/data/prod/cert-manager" { capabilities = ["list"] }', false],
+    ['path "secret/prod/cert-manager" { capabilities = ["read"] }', false],
+    ['path "secret/data/prod" { capabilities = ["read"] }', false],
+    ['path "secret/data/prod/cert-manager/more" { capabilities = ["read"] }', false],
+    ['path "kv/data/prod/cert-manager" { capabilities = ["read"] }', false],
+    ['path "secret/data/dev/*" { capabilities = ["read"] }', false],
+    ["", false],
+  ])("reads under the policy %j: %s", (text, readable) => {
+    const world = having(vaulted(), policy(text), store());
+    const item = world.create(externalSecret());
+    pass(world, 2);
+    expect(stateOf(item)).toEqual(
+      readable ? READY : { ready: false, reason: "cannot read secret/prod/cert-manager: permission denied" },
+    );
+  });
+
+  it("reads nothing under a policy that is not there", () => {
+    const world = having(vaulted(), role({ policies: ["other", "missing"] }), store());
+    world.create(externalSecret());
+    pass(world, 2);
+    expect(secretOf(world)).toBeUndefined();
+    having(world, role({ policies: ["other", "external-secrets"] }));
+    // Tries at 2, 3 and 5 s.
+    pass(world, 2);
+    expect(secretOf(world)).toEqual({ data: { "api-token": "first" } });
   });
 
   it("makes the store Ready at its next try when Vault is unsealed", () => {
@@ -745,20 +1072,259 @@ describe("rule 5: Vault and External Secrets", () => {
     const item = world.update(keyOfRequest(annotated), annotated.spec);
     expect(stateOf(item)).toEqual(READY);
     expect(triesOf(world, "sync", 3602)).toEqual([2, 3000, 3602]);
-    expect([stateOf(item), secretOf(world)]).toEqual([READY, { data: { "api-token": "second" } }]);
+    expect([stateOf(item), secretOf(world)]).toEqual([
+      READY,
+      { data: { "api-token": "second" }, syncedFor: { token: "second" } },
+    ]);
+  });
+
+  it("says in the Secret which annotations it was synced for, and not before the sync", () => {
+    const at = (version: string) => externalSecret("cf-api-token", "prod/cert-manager", { annotations: { version } });
+    const world = having(vaulted(), store(), at("1"));
+    expect(secretOf(world)?.syncedFor).toEqual({ version: "1" });
+    world.update(keyOfRequest(at("2")), at("2").spec);
+    pass(world, 1.9);
+    expect(secretOf(world)?.syncedFor).toEqual({ version: "1" });
+    pass(world, 0.1);
+    expect(secretOf(world)?.syncedFor).toEqual({ version: "2" });
   });
 
   it("keeps the Secret when a later sync fails, and is no longer Ready", () => {
     const world = having(vaulted(), store(), externalSecret());
     setVault(world, { sealed: true });
     pass(world, 3600);
-    expect(stateOf(world.items("ExternalSecret")[0] as Item)).toEqual({ ready: false, reason: "Vault is sealed" });
+    // The store was looked at before, and is not Ready any more.
+    expect(stateOf(world.items("ExternalSecret")[0] as Item)).toEqual({
+      ready: false,
+      reason: "the ClusterSecretStore is not ready",
+    });
     expect(secretOf(world)).toEqual({ data: { "api-token": "first" } });
+  });
+
+  it("has no later sync while Vault is sealed and the store does not know it yet", () => {
+    const world = having(vaulted(), store(), externalSecret());
+    pass(world, 3599);
+    setVault(world, { sealed: true });
+    pass(world, 1);
+    expect(stateOf(world.items("ExternalSecret")[0] as Item)).toEqual({ ready: false, reason: "Vault is sealed" });
   });
 
   it("takes the Secret away with its owner", () => {
     const world = without(having(vaulted(), store(), externalSecret()), externalSecret());
     expect(secretOf(world)).toBeUndefined();
+  });
+});
+
+describe("rule 5b: a Vault that is installed", () => {
+  const UNREACHABLE = "dial tcp: connect: connection refused";
+  const NOT_INITIALISED = "Vault is not initialized";
+  const SEALED = "Vault is sealed";
+  const having5b = (...requests: Request[]) => having(new World(worldWithoutVault()), ...requests);
+  /** A KMS vault with a key, and Vault unsealed by it. */
+  function withKey(): { world: World; key: Item; server: Request } {
+    const world = having5b(kmsVault);
+    const key = world.create(kmsKey(world.items("KmsVault")[0] as Item));
+    readyAfter(world, key);
+    const server = vaultServer(sealedBy(key.id));
+    return { world: having(world, server), key, server };
+  }
+
+  it("is not there, and its volume neither, before its release is done", () => {
+    const world = having5b();
+    const item = world.create(vaultServer());
+    pass(world, 39.9);
+    expect([vaultRefusal(world), world.items("PersistentVolumeClaim")]).toEqual([UNREACHABLE, []]);
+    pass(world, 0.1);
+    // The release is done, and says nothing about what it started.
+    expect([stateOf(item), vaultOutOfReach(world), vaultRefusal(world)]).toEqual([READY, undefined, NOT_INITIALISED]);
+    expect(world.items("PersistentVolumeClaim").map(({ namespace: into, name }) => [into, name])).toEqual([
+      ["vault", "data-vault-0"],
+    ]);
+    expect(world.item("Vault /vault")?.spec).toEqual({ installed: true, initialized: false, sealed: true });
+    pass(world, DAY);
+    expect(vaultRefusal(world)).toBe(NOT_INITIALISED);
+  });
+
+  it("is initialised once, and stays sealed until it is unsealed", () => {
+    const world = having5b(vaultServer());
+    initialiseVault(world);
+    expect(vaultRefusal(world)).toBe(SEALED);
+    expect(() => world.create(mount)).toThrow(new Refusal(`error writing to Vault: ${SEALED}`));
+    expect(() => initialiseVault(world)).toThrow(new Refusal("Vault is already initialized"));
+    unsealVault(world);
+    expect(vaultRefusal(world)).toBeUndefined();
+    having(world, ...insideVault, kvSecret("value"));
+    expect(() => initialiseVault(world)).toThrow(new Refusal("Vault is already initialized"));
+  });
+
+  it("is not initialised where it is not reached", () => {
+    const world = having5b();
+    expect(() => initialiseVault(world)).toThrow(new Refusal(UNREACHABLE));
+    world.create(vaultServer());
+    expect(() => initialiseVault(world)).toThrow(new Refusal(UNREACHABLE));
+    const elsewhere = fresh();
+    setVault(elsewhere, { initialized: false, reachable: false });
+    expect(() => initialiseVault(elsewhere)).toThrow(new Refusal(UNREACHABLE));
+    setVault(elsewhere, { reachable: true });
+    initialiseVault(elsewhere);
+    expect(vaultRefusal(elsewhere)).toBe(SEALED);
+  });
+
+  it("unseals itself with its key as soon as it is initialised", () => {
+    const { world } = withKey();
+    expect(vaultRefusal(world)).toBe(NOT_INITIALISED);
+    initialiseVault(world);
+    expect(vaultRefusal(world)).toBeUndefined();
+  });
+
+  it("reads the key in the configuration of three replicas too", () => {
+    const { world, key, server } = withKey();
+    without(world, server);
+    const config = sealedBy(key.id);
+    const values = { global: { tlsDisable: true }, server: { ha: { raft: { config } } } };
+    having(world, { ...server, spec: { ...server.spec, values } });
+    initialiseVault(world);
+    expect(vaultRefusal(world)).toBeUndefined();
+  });
+
+  it("does not unseal itself with a key that is not there, or that is none", () => {
+    for (const id of ["ocid1.key.nowhere", String(examples["<VCN OCID>"])]) {
+      const world = having5b(vaultServer(sealedBy(id)));
+      initialiseVault(world);
+      expect(vaultRefusal(world)).toBe(SEALED);
+    }
+  });
+
+  it("goes on through an upgrade, with its pods as they are", () => {
+    const world = having5b(vaultServer());
+    initialiseVault(world);
+    unsealVault(world);
+    const item = world.update(keyOfRequest(vaultServer()), vaultServer("other").spec);
+    expect([item.ready, vaultRefusal(world)]).toEqual([false, undefined]);
+    expect([readyAfter(world, item), vaultRefusal(world)]).toEqual([16, undefined]);
+  });
+
+  it("is out of reach while it is removed and after, and knows everything when it is back, sealed", () => {
+    const world = having5b(vaultServer());
+    initialiseVault(world);
+    unsealVault(world);
+    having(world, mount, kvSecret("value"));
+    world.remove(keyOfRequest(vaultServer()));
+    expect(vaultRefusal(world)).toBe(UNREACHABLE);
+    without(world, vaultServer());
+    expect(vaultRefusal(world)).toBe(UNREACHABLE);
+    having(world, vaultServer());
+    expect(vaultRefusal(world)).toBe(SEALED);
+    unsealVault(world);
+    expect([vaultRefusal(world), world.item(keyOfRequest(kvSecret("")))?.spec]).toEqual([
+      undefined,
+      kvSecret("value").spec,
+    ]);
+  });
+
+  it("is still not initialised when it is back, where it never was", () => {
+    const { world, server } = withKey();
+    having(without(world, server), server);
+    expect(vaultRefusal(world)).toBe(NOT_INITIALISED);
+  });
+
+  it("unseals itself when it is back, with the key that it was initialised with and no other", () => {
+    const { world, server } = withKey();
+    initialiseVault(world);
+    having(without(world, server), server);
+    expect(vaultRefusal(world)).toBeUndefined();
+
+    const other = world.create({ ...kmsKey(world.items("KmsVault")[0] as Item), name: "other" });
+    readyAfter(world, other);
+    having(without(world, server), vaultServer(sealedBy(other.id)));
+    expect(vaultRefusal(world)).toBe(SEALED);
+    having(without(world, server), vaultServer());
+    expect(vaultRefusal(world)).toBe(SEALED);
+    having(without(world, server), server);
+    expect(vaultRefusal(world)).toBeUndefined();
+  });
+
+  it("begins with nothing on a volume that is new", () => {
+    const world = having5b(vaultServer());
+    initialiseVault(world);
+    unsealVault(world);
+    having(world, mount, kvSecret("value"));
+    having(without(world, namespace("vault")), vaultServer());
+    expect(vaultRefusal(world)).toBe(NOT_INITIALISED);
+    initialiseVault(world);
+    unsealVault(world);
+    expect([...world.items("Mount"), ...world.items("KvSecret")]).toEqual([]);
+  });
+
+  describe("with TLS", () => {
+    const server = vaultServer("", false);
+    const OVER_TLS = "https://vault.vault:8200";
+    const caProvider = { type: "Secret", namespace: "vault", name: "vault-tls", key: "ca.crt" };
+    const certified = (world: World) =>
+      world.put({ kind: "Secret", namespace: "vault", name: "vault-tls", spec: { hosts: ["vault.vault"] } });
+    /** An installed Vault that answers, and External Secrets. */
+    function answering(request: Request): World {
+      const world = having5b(certManager, externalSecrets, request);
+      certified(world);
+      initialiseVault(world);
+      unsealVault(world);
+      return having(world, mount, backend, backendConfig, policy(), role());
+    }
+
+    it("does not start before its certificate is there", () => {
+      const world = having5b(server);
+      expect([vaultOutOfReach(world), vaultRefusal(world)]).toEqual([UNREACHABLE, UNREACHABLE]);
+      expect(() => initialiseVault(world)).toThrow(new Refusal(UNREACHABLE));
+      certified(world);
+      expect([vaultOutOfReach(world), vaultRefusal(world)]).toEqual([undefined, NOT_INITIALISED]);
+    });
+
+    it.each<[string, Request, Request, string]>([
+      [
+        "speaks HTTP to TLS",
+        server,
+        storeWith(asAccount(), { caProvider }),
+        "Client sent an HTTP request to an HTTPS server",
+      ],
+      [
+        "speaks TLS to HTTP",
+        vaultServer(),
+        storeWith(asAccount(), { server: OVER_TLS, caProvider }),
+        "http: server gave HTTP response to HTTPS client",
+      ],
+      [
+        "has no CA",
+        server,
+        storeWith(asAccount(), { server: OVER_TLS }),
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+      ],
+      [
+        "looks for the CA where it is not",
+        server,
+        storeWith(asAccount(), { server: OVER_TLS, caProvider: { ...caProvider, namespace: "default" } }),
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+      ],
+    ])("has no store Ready that %s", (_, installed, request, reason) => {
+      const world = answering(installed);
+      const item = world.create(request);
+      pass(world, 1);
+      expect(stateOf(item)).toEqual({ ready: false, reason });
+    });
+
+    it("has a store Ready that has its CA, and one without TLS", () => {
+      for (const [installed, request] of [
+        [server, storeWith(asAccount(), { server: OVER_TLS, caProvider })],
+        [vaultServer(), store()],
+      ] as const) {
+        const world = answering(installed);
+        expect(readyAfter(world, world.create(request))).toBe(1);
+      }
+    });
+
+    it("asks nothing of how a Vault elsewhere is spoken to", () => {
+      const world = vaulted();
+      expect(readyAfter(world, world.create(storeWith(asAccount(), { server: "https://vault.example.org" })))).toBe(1);
+    });
   });
 });
 
@@ -1534,6 +2100,16 @@ describe("rule 9: what a user sees", () => {
     expect(world.state.violations).toEqual(["the certificate's key is in namespace default"]);
   });
 
+  it("takes the certificates of the cluster's own authorities for no secret of the platform's", () => {
+    const world = fresh(certManager, selfSigned);
+    const internal = { secretName: "internal", issuerRef: { name: "self-signed" }, dnsNames: ["vault.vault.svc"] };
+    having(world, { ...certificate(internal), namespace: "vault", name: "internal" });
+    expect(world.item("Secret vault/internal")?.spec.hosts).toEqual(["vault.vault.svc"]);
+    expect(world.state.violations).toEqual([]);
+    having(world, { ...certificate({ ...internal, dnsNames: ["vault.vault.svc", HOST] }), namespace: "vault" });
+    expect(world.state.violations).toEqual(["the certificate's key is in namespace vault"]);
+  });
+
   it("lets the key be where it was said that it may", () => {
     const world = fresh(certManager, reflector, selfSigned);
     world.state.keyMayBeIn.push("default");
@@ -1543,7 +2119,71 @@ describe("rule 9: what a user sees", () => {
   });
 });
 
+describe("rule 9b: a route to Vault", () => {
+  const PLAIN = `${HOST}: the gateway speaks HTTP to a Vault that speaks TLS`;
+  const toVault: Request = { ...route(), namespace: "vault" };
+  const trust: Request = { kind: "Secret", namespace: ISTIO, name: "vault-ca", spec: {} };
+
+  it.each<[string, Request, Request[], string[]]>([
+    ["with all that it needs", vaultServer("", false), [toVault, trust, destinationRule()], []],
+    ["without a rule", vaultServer("", false), [toVault, trust], [PLAIN]],
+    ["with a rule of another host", vaultServer("", false), [toVault, trust, destinationRule({ host: "x" })], [PLAIN]],
+    ["with a rule beside Vault", vaultServer("", false), [toVault, trust, destinationRule({}, "vault")], [PLAIN]],
+    ["without the CA", vaultServer("", false), [toVault, destinationRule()], [PLAIN]],
+    [
+      "with the CA beside Vault",
+      vaultServer("", false),
+      [toVault, { ...trust, namespace: "vault" }, destinationRule()],
+      [PLAIN],
+    ],
+    ["that speaks no TLS", vaultServer(), [toVault], []],
+    ["elsewhere, and a route to another Service", vaultServer("", false), [route()], []],
+  ])("%s", (_, server, requests, problems) => {
+    const world = without(served(), route());
+    having(world, server);
+    for (const request of requests) {
+      if (request.kind === "Secret") world.put(request);
+      else having(world, request);
+    }
+    expect(problemsOf(world, HOST)).toEqual(problems);
+  });
+
+  it("needs no rule where no Vault is installed", () => {
+    expect(problemsOf(having(without(served(), route()), toVault), HOST)).toEqual([]);
+  });
+});
+
 describe("rule 10: Cloudflare", () => {
+  const GONE = "Secret cert-manager/token holds only a token that Cloudflare has deleted";
+
+  it("tells of a token that is deleted while the cluster still holds it, and does not forget it", () => {
+    const world = withToken(fresh());
+    world.remove("ApiToken /dns-token");
+    expect(world.state.violations).toEqual([]);
+    pass(world, 0.5);
+    expect(world.state.violations).toEqual([GONE]);
+    world.removeNow("Secret cert-manager/token");
+    withToken(world);
+    without(world, apiToken());
+    expect(world.state.violations).toEqual([GONE]);
+  });
+
+  it("lets a token go that the cluster does not hold any more", () => {
+    const world = withToken(fresh());
+    world.put({ ...apiToken({ valueHash: sha256("older") }), name: "older" });
+    without(world, { ...apiToken(), name: "older" });
+    expect(world.items("ApiToken").map(({ name }) => name)).toEqual(["dns-token"]);
+    without(world, { kind: "Secret", namespace: "cert-manager", name: "other", spec: {} }, apiToken({}));
+    expect(world.state.violations).toEqual([GONE]);
+  });
+
+  it("has no token to miss where the Secret is gone first", () => {
+    const world = withToken(fresh());
+    world.removeNow("Secret cert-manager/token");
+    without(world, apiToken());
+    expect(world.state.violations).toEqual([]);
+  });
+
   const address = { type: "A", content: "192.0.2.7" };
   const alias = { type: "CNAME", content: "elsewhere.example.com" };
   const BESIDE_ANY = "81053: An A, AAAA, or CNAME record with that host already exists.";

@@ -64,14 +64,14 @@ const configurationFindings = (settings: DoctorOptions["settings"], today: Date)
 
 /** How many certificates Let's Encrypt issued in the last seven days. */
 export interface CertificateBudget {
-  /** For just these names; Let's Encrypt issues {@link CERTIFICATE_LIMITS}.sameNames. */
+  /** For just these names; Let's Encrypt issues five. */
   readonly sameNames: number;
-  /** For any name at or below the base domain. */
+  /** For any name at or below the base domain; Let's Encrypt issues fifty for a registered domain. */
   readonly any: number;
 }
 
 /** Certificates in seven days, for the same names and for a registered domain: https://letsencrypt.org/docs/rate-limits/ */
-export const CERTIFICATE_LIMITS = { sameNames: 5, registeredDomain: 50 } as const;
+const CERTIFICATE_LIMITS = { sameNames: 5, registeredDomain: 50 } as const;
 
 /** crt.sh searches a large database, and takes its time. */
 const LOG_SECONDS = 20;
@@ -139,7 +139,7 @@ async function budgetVerdicts({ acme, baseDomain, hosts }: DoctorOptions["settin
 }
 
 /** All that is left to say of a stack whose settings are wrong. */
-export const misconfigured = (error: unknown): Finding[] => [
+const misconfigured = (error: unknown): Finding[] => [
   {
     check: CONFIGURATION,
     // Not in one line: the message has one for each mistake.

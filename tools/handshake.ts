@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type ClientRequest, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect, type Socket } from "node:net";
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 
 // What a visitor does at the load balancer: connect, shake hands, ask. Nothing is trusted here, only told.
 
@@ -80,7 +80,7 @@ export async function shakeHands(
       leaf,
       // The types say Error; it is the code.
       chainError: socket.authorized ? undefined : String(socket.authorizationError),
-      isForHost: checkServerIdentity(host, socket.getPeerCertificate()) === undefined,
+      isForHost: leaf.checkHost(host, { subject: "never" }) !== undefined,
     };
   });
 }
@@ -144,23 +144,36 @@ async function handshakeOf<T>(socket: TLSSocket, read: () => T): Promise<T> {
   }
 }
 
+const LATE = "no answer in time";
+
 /** The connection itself; if it is not over by then, it ends with an error that says so. */
 function endingAfter<T extends Socket | ClientRequest>(timeoutMs: number, connection: T): T {
-  const late = () => connection.destroy(new Error(`no answer within ${timeoutMs / 1000} s`));
+  const late = () => connection.destroy(new Error(LATE));
   const timer = setTimeout(late, timeoutMs);
   // An error after the answer is nobody's concern, and would end the process.
-  return connection.once("close", () => clearTimeout(timer)).on("error", () => {});
+  connection.once("close", () => clearTimeout(timer)).on("error", () => {});
+  return connection;
 }
 
-/** Why a connection failed, without the addresses and source lines that Node and OpenSSL add. */
+/** Why a connection failed, in one line, without the addresses and source lines that Node and OpenSSL add. */
 export function failureOf(error: unknown): string {
-  const { code, reason, message } = error as NodeJS.ErrnoException & { reason?: string };
-  switch (code) {
+  if (!(error instanceof Error)) return String(error);
+  // fetch says only that it failed, and the cause why.
+  if (error.cause instanceof Error) return failureOf(error.cause);
+  const { code, reason, name, message } = error as Error & { code?: unknown; reason?: string };
+  // The code of an AbortSignal's error is a number.
+  switch (typeof code === "string" ? code : name) {
+    // Of system calls, a resolver, a resolver that was stopped, and an AbortSignal.
+    case "ETIMEDOUT":
+    case "ETIMEOUT":
+    case "ECANCELLED":
+    case "TimeoutError":
+      return LATE;
     case "ECONNREFUSED":
       return "nothing listens there (ECONNREFUSED)";
     case "ECONNRESET":
       return "the connection was closed (ECONNRESET)";
     default:
-      return reason ?? (code === undefined ? message : `${message} (${code})`);
+      return (reason ?? message).trim().replaceAll(/\s+/g, " ");
   }
 }

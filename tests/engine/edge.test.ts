@@ -1,13 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { emptyWorld, type State, World } from "../../sandbox/world.ts";
-import { changesIn, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
+import { changesIn, hasLanguageHost, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
 
 // What stands in the way at the edge of the cloud, through the real engine.
 
@@ -21,10 +20,6 @@ afterEach(async () => {
 
 const open = (world: State, changes: Record<string, unknown> = {}, at = directory): Promise<Sandbox> =>
   openSandbox({ directory: at, stack: "prod", scale: SCALE, world, configure: withSettings(changes) });
-
-function hasLanguageHost(): boolean {
-  return (process.env.PATH ?? "").split(delimiter).some((path) => existsSync(join(path, "pulumi-language-nodejs")));
-}
 
 /** The refusal that a preview ends with. */
 async function refusalOf({ stack }: Sandbox): Promise<string> {

@@ -16,6 +16,7 @@ import {
   SCALE,
   settingOf,
   shown,
+  tokensOf,
   withSettings,
 } from "./harness.ts";
 
@@ -69,6 +70,10 @@ describe.each(["prod", "lab"])("%s", (name) => {
       reservedIp: ip?.id,
       loadBalancerName: "uid-istio-system-istio-ingressgateway",
       zone: "example.com",
+      phase: "complete",
+      tokenSerial: 1,
+      kvVersion: "1",
+      vaultIamPolicy: null,
       urls: HOSTS.map((host) => `https://${host}`),
       keptOnDestroy: [
         "namespace cert-manager: the certificate with its key, and the ACME account key",
@@ -92,20 +97,17 @@ describe.each(["prod", "lab"])("%s", (name) => {
     expect(problemsOf(await look(), "grafana.cluster.example.com")).toEqual([]);
   });
 
-  it("brings a changed token to Vault and replaces nothing else", async () => {
-    const tokensInUse = async () => {
-      const world = await look();
-      const data = world.item("KvSecret /secret/prod/cert-manager")?.spec.data as Record<string, string> | undefined;
-      return data?.["cf-api-token"];
-    };
+  it("brings a new token through Vault into the cluster at once, and replaces nothing", async () => {
+    const tokensInUse = async () => (await tokensOf(await look())).inCluster;
     const old = await tokensInUse();
     await open({ cloudflare: { tokenSerial: 2 }, services: oneMore });
     await sandbox.stack.up(options);
-    expect(changesIn(events)).toEqual(["create dns-token-2", "update vault-secret"]);
+    expect(changesIn(events)).toEqual(["create dns-token-2", "update token-secret", "update vault-secret"]);
     const world = await look();
     expect(await tokensInUse()).not.toBe(old);
-    // Both are valid: the cluster holds the older one until its next sync.
+    // The one before stays valid: a certificate may be on its way with it.
     expect(world.items("ApiToken").map(({ spec }) => spec.valueHash)).toEqual([old, await tokensInUse()]);
+    expect(world.state.violations).toEqual([]);
   });
 
   it("keeps tokens and keys out of state, output, log and the world's file", async () => {
@@ -199,7 +201,9 @@ describe("a supplied token", () => {
     expect(await problemsIn(first)).toEqual([]);
     const second = await open("another-token-of-the-operator");
     const changed = await second.stack.up({ onEvent: (event) => void events.push(event) });
-    expect(changesIn(events)).toEqual(["update vault-secret"]);
+    expect(changesIn(events)).toEqual(["update token-secret", "update vault-secret"]);
+    const { inCluster } = await tokensOf(new World(await second.cloud.look()));
+    expect(inCluster).toBe(sha256("another-token-of-the-operator"));
     const left = `${await everythingIn(directory)}\n${stdout}\n${changed.stdout}\n${JSON.stringify(shown(events))}`;
     expect(left).not.toContain("token-of-the-operator");
     await rm(directory, { recursive: true, force: true });

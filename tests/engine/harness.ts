@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { isProviders, lastName } from "../../sandbox/resources.ts";
-import type { Sandbox } from "../../sandbox/sandbox.ts";
+import { recordInitialised, type Sandbox } from "../../sandbox/sandbox.ts";
 import { projectDirectory, readStack, type StackConfig } from "../../sandbox/stack.ts";
-import { problemsOf } from "../../sandbox/world.ts";
+import { serveVault } from "../../sandbox/vault-api.ts";
+import { problemsOf, type World } from "../../sandbox/world.ts";
 
 /** Real seconds for each second of the world: a whole `up` in about three. */
 export const SCALE = 0.005;
@@ -63,4 +65,31 @@ export async function problemsIn({ cloud }: Sandbox, hosts = HOSTS): Promise<str
 export async function settingOf(stack: string, key: string): Promise<Record<string, unknown>> {
   const { values } = await readStack(stack);
   return JSON.parse(values[`oke-platform:${key}`] ?? "{}");
+}
+
+/** Digests of the tokens: what the cluster holds, once a sync that was asked for is over, and what Cloudflare knows. */
+export function tokensOf(world: World): { inCluster: string | undefined; valid: unknown[] } {
+  world.advance(world.now + world.latencies.ExternalSecret);
+  const { data } = world.item("Secret cert-manager/cloudflare-token-secret")?.spec ?? {};
+  return {
+    inCluster: (data as Record<string, string> | undefined)?.["api-token"],
+    valid: world.items("ApiToken").map(({ spec }) => spec.valueHash),
+  };
+}
+
+/** What the operator does between the two phases: `npm run vault:init`. */
+export async function initialise(sandbox: Sandbox, directory: string): Promise<void> {
+  const vault = await serveVault(sandbox.cloud);
+  try {
+    const response = await fetch(`${vault.address}/v1/sys/init`, { method: "PUT", body: '{"secret_shares":5}' });
+    if (!response.ok) throw new Error(await response.text());
+  } finally {
+    await vault.close();
+  }
+  await recordInitialised(directory);
+}
+
+/** Whether the CLI's Node.js host is on PATH, which the official download has and the engine's module has not. */
+export function hasLanguageHost(): boolean {
+  return (process.env.PATH ?? "").split(delimiter).some((path) => existsSync(join(path, "pulumi-language-nodejs")));
 }

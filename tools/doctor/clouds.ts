@@ -28,7 +28,7 @@ type Verdicts = ReturnType<typeof unless>;
 
 const run = promisify(execFile);
 
-const CLI = "oci: CLI";
+const CLUSTER = "oci: cluster";
 const ADD_ONS = "oci: OKE add-ons";
 const SUBNET = "oci: subnet";
 const NSGS = "oci: network security groups";
@@ -64,7 +64,7 @@ export async function examineOci(
   installed: Promise<Installed | undefined>,
 ): Promise<Finding[]> {
   if (!("id" in cluster)) {
-    return forAll([CLI, ADD_ONS, SUBNET, NSGS, ADDRESS, QUOTA], skipped("cluster.context is no cluster of OKE"));
+    return forAll([CLUSTER, ADD_ONS, SUBNET, NSGS, ADDRESS, QUOTA], skipped("cluster.context is no cluster of OKE"));
   }
   const oci: OciCall = (...args) => askOci(env, args);
   let vcn: string;
@@ -73,15 +73,18 @@ export async function examineOci(
     const found = await oci<"cluster">("ce", "cluster", "get", "--cluster-id", cluster.id);
     vcn = found["vcn-id"];
     const state = found["lifecycle-state"];
+    const named = loadBalancer?.vcnId ?? vcn;
     const verdict =
-      state === "ACTIVE"
-        ? ok(`the cluster is ACTIVE, ${found["kubernetes-version"]}`)
-        : problem(`the cluster is ${state}`, "wait until it is ACTIVE, or correct cluster.id");
-    first = { check: CLI, ...verdict };
+      state !== "ACTIVE"
+        ? problem(`the cluster is ${state}`, "wait until it is ACTIVE, or correct cluster.id")
+        : named !== vcn
+          ? problem(`the cluster is in ${vcn}, and loadBalancer.vcnId is ${named}`, "correct loadBalancer.vcnId")
+          : ok(`the cluster is ACTIVE, ${found["kubernetes-version"]}`);
+    first = { check: CLUSTER, ...verdict };
   } catch (error) {
     return [
       {
-        check: CLI,
+        check: CLUSTER,
         ...problem(
           reasonOf(error),
           `install the CLI and run oci setup config; then try oci ce cluster get --cluster-id ${cluster.id}`,

@@ -12,7 +12,18 @@ import {
 } from "@kubernetes/client-node";
 import { supportedKubernetes } from "../../components/charts.ts";
 import type { Settings } from "../../config.ts";
-import { CALL_SECONDS, check, type Finding, forAll, ok, problem, reasonOf, skipped, unless } from "./finding.ts";
+import {
+  CALL_SECONDS,
+  check,
+  type Finding,
+  forAll,
+  ok,
+  problem,
+  reasonOf,
+  skipped,
+  unless,
+  within,
+} from "./finding.ts";
 
 // What is in the cluster that the platform is to come to: whether it fits, and what stands in the way.
 
@@ -46,8 +57,8 @@ export async function examineCluster(
   let cluster: Cluster;
   let found: Version;
   try {
-    cluster = new Cluster(await kubeConfig());
-    found = await cluster.version();
+    cluster = new Cluster(await within(kubeConfig));
+    found = await within(() => cluster.version());
   } catch (error) {
     const reason = "the cluster cannot be asked";
     const action =
@@ -102,6 +113,10 @@ const CERT_MANAGER = "cert-manager/cert-manager";
 export const ADD_ON_ACTION =
   "oci ce cluster disable-addon --cluster-id <OCID> --addon-name CertManager --is-remove-existing-add-on true, if it is OKE's add-on";
 
+/** Without a DNS token there is no External Secrets. */
+const installsExternalSecrets = ({ cloudflare, externalSecrets }: Pick<Settings, "cloudflare" | "externalSecrets">) =>
+  cloudflare.token !== "none" && externalSecrets.install;
+
 /** The Helm releases of this platform, `<namespace>/<name>`. */
 function placesOf({ cloudflare, externalSecrets, vault }: Omit<Settings, "cloudflareApiToken">): Set<string> {
   return new Set([
@@ -110,7 +125,7 @@ function placesOf({ cloudflare, externalSecrets, vault }: Omit<Settings, "cloudf
     "istio-system/istio-base",
     "istio-system/istiod",
     "istio-system/istio-ingressgateway",
-    ...(cloudflare.token !== "none" && externalSecrets.install
+    ...(installsExternalSecrets({ cloudflare, externalSecrets })
       ? [`${externalSecrets.namespace}/external-secrets`]
       : []),
     ...(vault?.install ? ["vault/vault"] : []),
@@ -159,7 +174,7 @@ class Cluster {
   }
 
   async version(): Promise<Version> {
-    const { gitVersion, minor } = await worded(this.config.makeApiClient(VersionApi).getCode(limited()));
+    const { gitVersion, minor } = await worded(this.config.makeApiClient(VersionApi).getCode({}, limited()));
     // Some makers write "34+".
     return { text: gitVersion, minor: Number.parseInt(minor, 10) };
   }
@@ -425,7 +440,7 @@ async function namespaceVerdicts(
 ) {
   const made = [
     "istio-system",
-    ...(cloudflare.token !== "none" && externalSecrets.install ? [externalSecrets.namespace] : []),
+    ...(installsExternalSecrets({ cloudflare, externalSecrets }) ? [externalSecrets.namespace] : []),
   ];
   const faults = await Promise.all(
     made.map(async (name) => {

@@ -32,19 +32,25 @@ export const unless = (faults: Verdict[], reason: string): Verdict[] => (faults.
 /** Seconds for a whole check, after which it is given up; the longest are those that start the `oci` CLI. */
 const CHECK_SECONDS = 60;
 
-/** Runs a check. What it throws is why it could not be asked, and no problem of the stack's. */
-export async function check(name: string, run: () => Promise<Verdict | Verdict[]>): Promise<Finding[]> {
+/**
+ * The outcome of a run that ends by itself, as not every credential plugin does.
+ *
+ * @throws when it takes too long
+ */
+export async function within<T>(run: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer in ${CHECK_SECONDS} s`)), CHECK_SECONDS * 1000);
   });
+  return Promise.race([run(), limit]).finally(() => clearTimeout(timer));
+}
+
+/** Runs a check. What it throws is why it could not be asked, and no problem of the stack's. */
+export async function check(name: string, run: () => Promise<Verdict | Verdict[]>): Promise<Finding[]> {
   try {
-    const verdicts = [await Promise.race([run(), limit])].flat();
-    return verdicts.map((verdict) => ({ check: name, ...verdict }));
+    return [await within(run)].flat().map((verdict) => ({ check: name, ...verdict }));
   } catch (error) {
     return [{ check: name, ...skipped(`could not be asked: ${reasonOf(error)}`) }];
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -1,0 +1,139 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
+import { keyOf, World } from "../../sandbox/world.ts";
+import { changesIn, hasLanguageHost, initialise, problemsIn, SCALE } from "./harness.ts";
+
+// An engine that is killed during the bootstrap, at every point, and run again.
+
+const HOST = ["vault.cluster.example.com"];
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+const open = (scale = SCALE) => openSandbox({ directory, stack: "fresh", scale });
+const look = async ({ cloud }: Sandbox) => new World(await cloud.look());
+
+/** Runs an `up`, one resource after the other, and kills the engine at a create; false when there was no such one. */
+async function killedAt(sandbox: Sandbox, at: number | string, inside: boolean): Promise<boolean> {
+  await sandbox.cloud.visit((world) => {
+    world.state.crash = { at, inside };
+  });
+  const killed = await sandbox.stack.up({ parallel: 1 }).then(
+    () => false,
+    (error: Error) => {
+      if (!error.message.includes("SIGKILL")) throw error;
+      return true;
+    },
+  );
+  await sandbox.cloud.visit((world) => {
+    delete world.state.crash;
+  });
+  if (killed) await sandbox.stack.cancel();
+  return killed;
+}
+
+/** What there is, without what only tells how it came about: identities, times and chances. */
+function everythingIn(world: World): string[] {
+  return Object.values(world.state.items)
+    .map((item) => `${keyOf(item)} ${item.ready ? "ready" : item.reason}`)
+    .sort();
+}
+
+describe("the bootstrap", () => {
+  it("ends in the same world when the engine is killed before each of its creates, one after the other", async () => {
+    const whole = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
+    const creates: number[] = [];
+    const upIn = async (sandbox: Sandbox) => {
+      const events: EngineEvent[] = [];
+      await sandbox.stack.up({ onEvent: (event) => void events.push(event) });
+      creates.push(changesIn(events).length);
+      return sandbox;
+    };
+    const openWhole = () => openSandbox({ directory: whole, stack: "fresh", scale: 0.001 });
+    await initialise(await upIn(await openWhole()), whole);
+    const undisturbed = await upIn(await openWhole());
+    expect(await problemsIn(undisturbed, HOST)).toEqual([]);
+    const expected = everythingIn(await look(undisturbed));
+    await rm(whole, { recursive: true, force: true });
+
+    // Each run makes one thing and dies before the next, so that there is a run for every point.
+    const runToTheEnd = async () => {
+      let kills = 0;
+      const sandbox = await open(0.001);
+      for (let first = true; await killedAt(sandbox, first ? 1 : 2, false); first = false) kills += 1;
+      return kills;
+    };
+    const kills = [await runToTheEnd()];
+    const between = await open(0.001);
+    await initialise(between, directory);
+    kills.push(await runToTheEnd());
+    const last = await open();
+    await last.stack.up({ expectNoChanges: true });
+    expect(await problemsIn(last, HOST)).toEqual([]);
+    expect(everythingIn(await look(last))).toEqual(expected);
+    // As many as there are creates, so that no point was left out.
+    expect(kills).toEqual(creates);
+    expect(Math.min(...kills)).toBeGreaterThan(10);
+  }, 1_200_000);
+});
+
+describe("an engine that is killed inside a create", () => {
+  const up = (sandbox: Sandbox) =>
+    sandbox.stack.up().then(
+      () => "",
+      (error: Error) => error.message,
+    );
+  const adoption = (message: string) => /echo '.*' \| pulumi import \S+ \S+ \S+ \S+/.exec(message)?.[0] ?? "no command";
+
+  it.each([
+    {
+      key: "Namespace /external-secrets",
+      name: "external-secrets-namespace",
+      said: "external-secrets (kubernetes:core/v1:Namespace) is there already",
+    },
+    {
+      key: "Release cert-manager/cert-manager",
+      name: "cert-manager",
+      said: "cert-manager/cert-manager (kubernetes:helm.sh/v3:Release) is there already",
+    },
+    {
+      key: "ClusterIssuer /vault-ca",
+      name: "vault-tls-ca",
+      said: "vault-ca (kubernetes:cert-manager.io/v1:ClusterIssuer) is there already",
+    },
+  ])("leaves $key, which the next run names, with the command that takes it over", async ({ key, name, said }) => {
+    const sandbox = await open();
+    expect(await killedAt(sandbox, key, true)).toBe(true);
+    const message = await up(sandbox);
+    expect(message).toContain(`${said}, and not in this stack's state`);
+    const command = adoption(message);
+    expect(command).toContain(`"name":"${name}"`);
+    if (!hasLanguageHost()) return;
+    const { workDir, envVars } = sandbox.stack.workspace;
+    execFileSync("sh", ["-c", `${command} --yes --skip-preview --stack fresh`], {
+      cwd: workDir,
+      env: { ...process.env, ...envVars, PATH: [`${directory}/engine/bin`, process.env.PATH].join(delimiter) },
+    });
+    expect(await up(sandbox)).toBe("");
+  });
+
+  it("leaves a mount in Vault, which the next run takes over by itself", async () => {
+    const first = await open();
+    await first.stack.up();
+    await initialise(first, directory);
+    const sandbox = await open();
+    expect(await killedAt(sandbox, "Mount /secret", true)).toBe(true);
+    expect(await up(sandbox)).toBe("");
+    expect(await problemsIn(sandbox, HOST)).toEqual([]);
+  });
+});
