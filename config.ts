@@ -461,11 +461,11 @@ function judge(
 /** The rules about Vault, which is there or made here, and is reached in one of three ways. */
 function judgeVault(...[it, sound, refuse]: Parameters<typeof judge>) {
   const { vault, externalSecrets } = it;
-  if (vault === undefined || !sound("vault", "vault.install", "vault.access", "size")) return;
+  if (vault === undefined || !sound("vault", "vault.install")) return;
   const { address, clusterAddress, access, auth, install, kmsVaultId, kmsKeyId } = vault;
   if (install) {
     const scheme = schemeOf(it);
-    if (address !== undefined && !address.startsWith(`${scheme}:`))
+    if (sound("vault.address", "size") && address !== undefined && !address.startsWith(`${scheme}:`))
       refuse("vault.address", `an ${scheme} URL with install: true and size "${it.size}"`);
     if (clusterAddress !== undefined)
       refuse("vault.clusterAddress", "nothing with install: true, which knows its own address; remove it");
@@ -481,10 +481,10 @@ function judgeVault(...[it, sound, refuse]: Parameters<typeof judge>) {
     if (kmsVaultId !== undefined) refuse("vault.kmsVaultId", "nothing without install; remove it");
     if (kmsKeyId !== undefined) refuse("vault.kmsKeyId", "nothing without install; remove it");
   }
-  const unsealed = it.size === "production" || kmsVaultId !== undefined || kmsKeyId !== undefined;
-  if (kmsKeyId !== undefined && kmsVaultId === undefined)
+  if (install && kmsKeyId !== undefined && kmsVaultId === undefined)
     refuse("vault.kmsVaultId", "the OCID of the vault of the key in vault.kmsKeyId");
-  if (install && unsealed && kmsKeyId === undefined && it.loadBalancer === undefined)
+  const makesKey = kmsKeyId === undefined && (it.size === "production" || kmsVaultId !== undefined);
+  if (install && makesKey && sound("size", "loadBalancer") && it.loadBalancer === undefined)
     refuse(
       "vault.kmsKeyId",
       "the OCID of a key, with kmsVaultId: without loadBalancer there is no compartment to make one in",
@@ -499,6 +499,8 @@ function judgeVault(...[it, sound, refuse]: Parameters<typeof judge>) {
   if (!sound("vault.auth", "vault.auth.method")) return;
   if (managed && auth.method !== "kubernetes")
     refuse("vault.auth.method", '"kubernetes" with access "managed", which makes the role for it');
+  // What goes with a method that is refused is not asked for.
+  if (!sound("vault.auth.method")) return;
   if (auth.method !== "kubernetes" && auth.secret === undefined)
     refuse(
       "vault.auth.secret",
@@ -511,12 +513,9 @@ function judgeVault(...[it, sound, refuse]: Parameters<typeof judge>) {
     if (!used && auth[field] !== undefined)
       refuse(`vault.auth.${field}`, `nothing with method "${auth.method}"; remove it`);
   }
+  if (!sound("vault.auth.secret", "externalSecrets", "externalSecrets.install", "externalSecrets.namespace")) return;
   const made = ["cert-manager", "istio-system", ...(externalSecrets.install ? [externalSecrets.namespace] : [])];
-  if (
-    sound("vault.auth.secret", "externalSecrets") &&
-    auth.secret !== undefined &&
-    made.includes(auth.secret.namespace)
-  )
+  if (auth.secret !== undefined && made.includes(auth.secret.namespace))
     refuse(
       "vault.auth.secret.namespace",
       "a namespace that is there before the first up, such as default: the Secret must be in it by then",

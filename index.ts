@@ -5,6 +5,7 @@ import { explainTakenNames } from "./components/adoption.ts";
 import { CertManager } from "./components/cert-manager.ts";
 import { WildcardCertificate } from "./components/certificate.ts";
 import { clusterProvider } from "./components/cluster.ts";
+import { keepSecretsOutOfDebugLog } from "./components/debug-log.ts";
 import { DnsRecords } from "./components/dns-records.ts";
 import { DnsToken } from "./components/dns-token.ts";
 import { ExternalSecrets } from "./components/external-secrets.ts";
@@ -27,6 +28,7 @@ import { readSettings, warnings } from "./config.ts";
 // address → load balancer → ingress gateway. Values that only a cloud knows flow from one component to
 // the next; every other order is a `dependsOn` with its reason above it.
 
+keepSecretsOutOfDebugLog();
 const settings = readSettings();
 const today = new Date();
 for (const warning of warnings(settings, today)) void pulumi.log.warn(warning);
@@ -319,7 +321,7 @@ export const keptOnDestroy = [
     : [
         `namespace ${vaultServer.namespace}: the volumes with all that Vault holds; set vault.initialized to false before the next up`,
       ]),
-  ...(seal === undefined
+  ...(seal === undefined || vault?.kmsKeyId !== undefined
     ? []
     : [
         pulumi.interpolate`the key that unseals Vault; set vault.kmsVaultId to ${seal.vaultId} and vault.kmsKeyId to ${seal.keyId} before the next up`,

@@ -336,7 +336,12 @@ export function willingCloud(state: State = emptyWorld()): pulumi.runtime.Mocks 
     },
     async call({ token, inputs }) {
       if (token === "oci:Core/getPublicIp:getPublicIp") return { ipAddress: addressOf("adopted") };
-      return invoke(world, token, inputs);
+      try {
+        return invoke(world, token, inputs);
+      } catch (error) {
+        // The SDK reads the reason where gRPC puts it.
+        throw Object.assign(error as Error, { details: (error as Error).message });
+      }
     },
   };
 }

@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import {
   type EngineEvent,
   LocalWorkspace,
@@ -36,6 +38,8 @@ export interface Sandbox {
   /** What the providers act on. */
   readonly cloud: Cloud;
 }
+
+const run = promisify(execFile);
 
 /** The packages whose providers the sandbox stands in for. */
 const PACKAGES = ["kubernetes", "oci", "cloudflare", "vault"];
@@ -88,7 +92,16 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
       },
     },
   );
-  for (const key of config.secrets) await selected.setConfig(key, { value: config.values[key] ?? "", secret: true });
+  const { envVars } = selected.workspace;
+  for (const key of config.secrets) {
+    const setting = run(engine.path, ["config", "set", key, "--secret", "--stack", stack], {
+      cwd: workDir,
+      env: { ...process.env, ...envVars },
+    });
+    // Not as an argument, which every user of the machine can read.
+    setting.child.stdin?.end(config.values[key] ?? "");
+    await setting;
+  }
   return { stack: selected, cloud };
 }
 

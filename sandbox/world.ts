@@ -112,7 +112,7 @@ export interface State {
   keyMayBeIn: string[];
   /** Keys of objects that nothing ever comes of, but that can be removed. */
   broken: string[];
-  /** What is refused once, `create <kind>`, `update <kind>` or `remove <kind>`. */
+  /** What fails once: `create <kind>`, `update <kind>`, `remove <kind>` or `sync ExternalSecret`. */
   faults: string[];
   /**
    * The create at which the engine dies, by its number from now or by the object's key: before it, or when the object
@@ -333,13 +333,17 @@ export class World {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   }
 
-  /** Refuses what a test asked to be refused, once. */
+  /** Refuses what is to fail once. */
   #fail(operation: string, kind: string): void {
+    if (this.fails(operation, kind)) throw new Refusal(`503: the service is unavailable (${operation} ${kind})`);
+  }
+
+  /** Whether this is what is to fail once. */
+  fails(operation: string, kind: string): boolean {
     const { faults } = this.state;
     const at = faults.indexOf(`${operation} ${kind}`);
-    if (at < 0) return;
-    faults.splice(at, 1);
-    throw new Refusal(`503: the service is unavailable (${operation} ${kind})`);
+    if (at >= 0) faults.splice(at, 1);
+    return at >= 0;
   }
 
   /** A name for one more object of what may share a name with others. */
@@ -717,6 +721,7 @@ function startVault(world: World, release: Item): void {
   const volume = { kind: "PersistentVolumeClaim", namespace: release.namespace, name: "data-vault-0" };
   if (world.item(keyOf(volume)) === undefined) {
     world.put({ ...volume, spec: {} });
+    for (const kind of INSIDE_VAULT) for (const item of world.items(kind)) world.drop(item);
     world.put({ kind: "Vault", name: "vault", spec: { installed: true, initialized: false, sealed: true } });
   }
   // A new revision leaves the pods alone, updated only on delete.
@@ -887,6 +892,7 @@ function sync(world: World, item: Item, tries: number): void {
   const store = world.item(`ClusterSecretStore /${(item.spec.secretStoreRef as { name: string }).name}`);
   const data: Record<string, string> = {};
   item.reason = store?.ready !== true ? "the ClusterSecretStore is not ready" : (vaultRefusal(world) ?? "");
+  if (world.fails("sync", item.kind)) item.reason = "503: the service is unavailable";
   for (const { secretKey, remoteRef } of item.spec.data as {
     secretKey: string;
     remoteRef: { key: string; property: string };

@@ -764,7 +764,7 @@ describe("parseSettings refuses", () => {
     ],
     [
       "only the size when Vault's address would be judged by a wrong one",
-      { size: "large", ...installed({ address: "http://127.0.0.1:8200" }) },
+      { size: "large", ...installed({ address: "https://127.0.0.1:8200" }) },
       ['size is "large"; allowed: "small" or "production"'],
     ],
 
@@ -1555,6 +1555,11 @@ describe("parseSettings accepts", () => {
       "an installed Vault without a load balancer, unsealed by hand",
       { cluster: { context: "kind" }, loadBalancer: undefined, ...installed() },
       { cluster: { context: "kind" }, loadBalancer: undefined, vault: installedVault },
+    ],
+    [
+      "a Vault that is there in production, without a load balancer",
+      { cluster: { context: "kind" }, loadBalancer: undefined, size: "production" },
+      { cluster: { context: "kind" }, loadBalancer: undefined, size: "production" },
     ],
     [
       "a Vault that nothing is kept in",

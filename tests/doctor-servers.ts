@@ -519,8 +519,7 @@ function answerVault(state: Systems["vault"], url: URL, request: IncomingMessage
   const path = url.pathname.replace("/v1/", "");
   if (path === "sys/health") {
     // https://developer.hashicorp.com/vault/api-docs/system/health
-    const code = (parameter: string, usual: number) => Number(url.searchParams.get(parameter) ?? usual);
-    const status = !state.initialized ? code("uninitcode", 501) : state.sealed ? code("sealedcode", 503) : 200;
+    const status = !state.initialized ? 501 : state.sealed ? 503 : 200;
     const { initialized, sealed } = state;
     return { status, body: { initialized, sealed: sealed || !initialized, standby: false, version: "1.21.1" } };
   }

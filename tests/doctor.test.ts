@@ -1258,12 +1258,20 @@ describe("certificateBudget", () => {
   });
 
   it("counts the last seven days, to the second, in UTC", async () => {
+    const { TZ } = process.env;
+    process.env.TZ = "America/New_York";
+    expect(new Date().getTimezoneOffset()).not.toBe(0);
     const entries = [
       ...logged("0a", "2026-11-16T19:59:59", sameNames),
       ...logged("0b", "2026-11-16T20:00:01", sameNames),
       ...logged("0c", "2026-11-23T19:59:59", sameNames),
     ];
-    expect(await count(entries)).toEqual({ sameNames: 2, any: 2 });
+    try {
+      expect(await count(entries)).toEqual({ sameNames: 2, any: 2 });
+    } finally {
+      if (TZ === undefined) delete process.env.TZ;
+      else process.env.TZ = TZ;
+    }
   });
 
   it("leaves out other issuers, and names that only end alike", async () => {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from "node:net";
-import type { TlsOptions } from "node:tls";
+import { createSecureContext, type TlsOptions } from "node:tls";
 import { KubeConfig } from "@kubernetes/client-node";
 import * as x509 from "@peculiar/x509";
 import { decode, encode } from "dns-packet";
@@ -41,6 +41,18 @@ async function listen(server: Server): Promise<number> {
 
 /** A port on which something accepts connections and never says a word. */
 export const silentPort = () => listen(createTcpServer());
+
+/** A port on which HTTP is answered with the beginning of an error, and then cut off. */
+export const cutOffPort = () =>
+  listen(
+    createTcpServer((socket) => {
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 19\r\n\r\nno healthy", () =>
+          socket.resetAndDestroy(),
+        );
+      });
+    }),
+  );
 
 /** A port on which nothing listens. */
 export async function closedPort(): Promise<number> {
@@ -316,13 +328,16 @@ function sendAsEnvoy(response: ServerResponse, { status, isUpstreams, body = "" 
   response.end(body);
 }
 
-/** Envoy's HTTPS side. */
-const httpsGateway = (tls: TlsOptions, answers: Readonly<Record<string, EnvoyAnswer>>) =>
-  listen(
-    createTlsServer(tls, ({ headers: { host = "" } }, response) =>
+/** Envoy's HTTPS side. As Envoy does, it finds the certificate by the name that is asked for, and has none for no name. */
+const httpsGateway = ({ cert, key, ...tls }: TlsOptions, answers: Readonly<Record<string, EnvoyAnswer>>) => {
+  const context = createSecureContext({ cert, key, ...tls });
+  const SNICallback: TlsOptions["SNICallback"] = (name, done) => done(null, HOSTS.includes(name) ? context : undefined);
+  return listen(
+    createTlsServer({ ...tls, SNICallback }, ({ headers: { host = "" } }, response) =>
       sendAsEnvoy(response, answers[host] ?? envoySays.noRoute),
     ).on("tlsClientError", () => {}),
   );
+};
 
 /** Envoy's HTTP side. */
 const httpGateway = (redirect: (host: string, path: string) => { status: number; location?: string }) =>

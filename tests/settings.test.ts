@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { examples } from "../sandbox/world.ts";
+import { willingCloud } from "../sandbox/replay.ts";
+import { examples, type State, World, worldWithBareVault, worldWithoutVault } from "../sandbox/world.ts";
 import type { Registration } from "../tools/record.ts";
 import { named, registrationsOf } from "./harness.ts";
 
@@ -9,10 +10,17 @@ import { named, registrationsOf } from "./harness.ts";
 const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 const PEM_BASE64 = Buffer.from(PEM).toString("base64");
 
+/** A world whose Vault has a KV version 2 engine here and nowhere else. */
+function withMount(name: string): State {
+  const world = new World(worldWithBareVault());
+  world.put({ kind: "Mount", name, spec: { type: "kv", version: "2" } });
+  return world.state;
+}
+
 describe("settings other than the defaults", () => {
   let all: Registration[];
   beforeAll(async () => {
-    all = await registrationsOf("prod", {
+    const changes = {
       baseDomain: "apps.example.com",
       cluster: { id: examples["<OKE cluster OCID>"], endpoint: "PRIVATE_ENDPOINT" },
       acme: { email: "a@example.com", server: "https://acme.example.com/directory", caBundle: PEM },
@@ -36,7 +44,8 @@ describe("settings other than the defaults", () => {
         externalSecrets: { values: { f: 6 } },
       },
       services: [{ name: "web", namespace: "default", port: 80, service: "site", host: "apps.example.com" }],
-    });
+    };
+    all = await registrationsOf("prod", changes, {}, willingCloud(withMount("kv")));
   });
   const inputsOf = (name: string) => named(all, name).inputs;
 
@@ -116,6 +125,86 @@ describe("settings other than the defaults", () => {
   });
 });
 
+describe("settings of Vault", () => {
+  const valuesOf = (all: Registration[]) =>
+    named(all, "vault-server").inputs.values as { server: Record<string, unknown> };
+  const kmsVaultId = "ocid1.vault.oc1.eu-frankfurt-1.aaaatheirs.abcdefgh";
+  const kmsKeyId = "ocid1.key.oc1.eu-frankfurt-1.aaaatheirs.abcdefgi";
+
+  it("reach one that is installed: its address, its key, its chart, the second phase", async () => {
+    const world = new World(worldWithoutVault());
+    world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, kmsVaultId);
+    const all = await registrationsOf(
+      "lab",
+      {
+        vault: { install: true, initialized: true, address: "http://127.0.0.1:9200", kmsVaultId, kmsKeyId },
+        charts: { vault: { version: "0.31.0", repo: "https://charts.example.com", values: { g: 7 } } },
+      },
+      {},
+      willingCloud(world.state),
+    );
+    expect(named(all, "vault").inputs).toMatchObject({ address: "http://127.0.0.1:9200" });
+    expect(named(all, "vault-server").inputs).toMatchObject({
+      version: "0.31.0",
+      repositoryOpts: { repo: "https://charts.example.com" },
+      values: { g: 7 },
+    });
+    const { config } = valuesOf(all).server.standalone as { config: string };
+    expect(config).toContain(`key_id              = "${kmsKeyId}"`);
+    expect(config).toContain('crypto_endpoint     = "https://abcdefgh-crypto.');
+    expect(named(all, "vault-secret").inputs).toMatchObject({ mount: "secret" });
+  });
+
+  it("reach its size: three replicas in production, one in small", async () => {
+    const replicas = async (size: string) => {
+      const changes = { size, vault: { install: true } };
+      const { server } = valuesOf(await registrationsOf("prod", changes, {}, willingCloud(worldWithoutVault())));
+      return [server.standalone, server.ha].map(
+        (it) => (it as { replicas?: number } | undefined)?.replicas ?? typeof it,
+      );
+    };
+    expect(await replicas("production")).toEqual(["undefined", 3]);
+    expect(await replicas("small")).toEqual(["object", "undefined"]);
+  });
+
+  it("reach the access that is managed", async () => {
+    const vault = { address: "http://127.0.0.1:8200", access: "managed", role: "reader", authPath: "k8s", mount: "kv" };
+    const changes = { vault, externalSecrets: { namespace: "eso", serviceAccount: "it" } };
+    const all = await registrationsOf("prod", changes, {}, willingCloud(worldWithBareVault()));
+    expect(named(all, "vault-access-role").inputs).toMatchObject({
+      backend: "k8s",
+      roleName: "reader",
+      boundServiceAccountNames: ["it"],
+      boundServiceAccountNamespaces: ["eso"],
+    });
+    expect(named(all, "vault-access-mount").inputs).toMatchObject({ path: "kv" });
+  });
+
+  it("reach the login to one elsewhere", async () => {
+    const secret = { name: "login", namespace: "default", key: "id" };
+    const auth = { method: "appRole", roleId: "role-1", path: "machines", secret };
+    const vault = { address: "https://vault.example.org", clusterAddress: "https://vault.internal", auth, mount: "kv" };
+    const all = await registrationsOf("prod", { vault }, {}, willingCloud(withMount("kv")));
+    expect(named(all, "secret-store").inputs.spec).toEqual({
+      provider: {
+        vault: {
+          server: "https://vault.internal",
+          path: "kv",
+          version: "v2",
+          auth: { appRole: { path: "machines", roleId: "role-1", secretRef: secret } },
+        },
+      },
+    });
+  });
+
+  it("reach the token's ExternalSecret: the serial", async () => {
+    const all = await registrationsOf("prod", { cloudflare: { tokenSerial: 5 } });
+    expect(named(all, "token-secret").inputs.metadata).toMatchObject({
+      annotations: { "oke-platform/token-serial": "5" },
+    });
+  });
+});
+
 describe("a kubeconfig's context", () => {
   it("is used with the file that was named, and a gateway of the type that was asked for", async () => {
     const all = await registrationsOf("prod", {
@@ -148,7 +237,7 @@ describe("options", () => {
       },
       issuer: awaited(300),
       "secret-store": awaited(300),
-      "token-secret": awaited(300),
+      "token-secret": { ...awaited(300), hooks: ["token-secret-one-serial-on"] },
       certificate: awaited(1800),
     });
   });

@@ -1,6 +1,9 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
@@ -13,6 +16,7 @@ import {
   type ClusterApi,
   closeAll,
   closedPort,
+  cutOffPort,
   type Deploy,
   dnsServer,
   envoySays,
@@ -258,6 +262,17 @@ describe("the cluster", () => {
       "FAIL load balancer: Service istio-system/istio-ingressgateway has no address",
       ...everyHost((host) => `skipped DNS ${host}: needs the check "load balancer", which failed`),
     ]);
+  });
+
+  it("fails for a Service that is no load balancer where there is to be one", async () => {
+    const changed = ({ objects }: ClusterApi) => {
+      const at = objects.findIndex(({ kind }) => kind === "Service");
+      const service = objects[at] as KubernetesObject;
+      objects.splice(at, 1, { ...service, spec: { type: "ClusterIP" }, status: { loadBalancer: {} } });
+    };
+    expect((await troublesOf({ cluster: changed }))[0]).toBe(
+      "FAIL load balancer: Service istio-system/istio-ingressgateway has no address",
+    );
   });
 
   it("is taken at its word about the address, where none is given", async () => {
@@ -574,6 +589,13 @@ describe("the redirect", () => {
     );
   });
 
+  it("fails when HTTP is cut off", async () => {
+    const http = { ip: "127.0.0.1", port: await cutOffPort() };
+    expect(await troublesOf({ options: { http } })).toEqual(
+      everyHost((host) => `FAIL redirect ${host}: no answer over HTTP: the connection was closed (ECONNRESET)`),
+    );
+  });
+
   it("fails in time when HTTP is silent", async () => {
     const http = { ip: "127.0.0.1", port: await silentPort() };
     expect(await troublesOf({ options: { http, timeoutMs: 1000 } })).toEqual(
@@ -670,6 +692,18 @@ describe("the command", () => {
     expect(checks[0]).toEqual({ name: "API server", status: "pass", reason: "Kubernetes v1.34.1" });
   });
 
+  it("leaves nothing running that would keep it from its end", async () => {
+    const args = await argumentsFor({});
+    const script = `
+      import { command } from ${JSON.stringify(new URL("../tools/verify.ts", import.meta.url).href)};
+      await command(${JSON.stringify([...args, "--roots", join(directory, "roots.pem")])}, ${JSON.stringify(directory)});
+      const done = performance.now();
+      process.on("exit", () => console.log(performance.now() - done));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script]);
+    // Its timers, and what the cluster's API keeps open, are of four seconds and more.
+    expect(Number(stdout)).toBeLessThan(3000);
+  }, 30_000);
+
   it("trusts nothing but Node's roots without --roots", async () => {
     const args = await argumentsFor({});
     const { output, exitCode } = await command(args, directory);
@@ -686,6 +720,16 @@ describe("the command", () => {
   ])("refuses %s", async (args, mistake) => {
     await expect(command(args)).rejects.toThrow(mistake);
   });
+
+  it("says a mistake without a stack trace, and ends with 1", async () => {
+    const tool = fileURLToPath(new URL("../tools/verify.ts", import.meta.url));
+    const run = promisify(execFile)(process.execPath, [tool, "--address", "localhost"]);
+    await expect(run).rejects.toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: '--address is "localhost"; allowed: <ip> or <ip>:<port>, such as 192.0.2.1:8443 or [2001:db8::1]:8443\n',
+    });
+  }, 30_000);
 
   it("refuses roots that are none", async () => {
     directory = await mkdtemp(join(tmpdir(), "oke-verify-"));

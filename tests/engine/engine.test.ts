@@ -15,7 +15,6 @@ import {
   problemsIn,
   SCALE,
   settingOf,
-  shown,
   tokensOf,
   withSettings,
 } from "./harness.ts";
@@ -120,7 +119,7 @@ describe.each(["prod", "lab"])("%s", (name) => {
         .map(({ spec }) => spec.valueHash)
         .sort(),
     );
-    const left = `${await everythingIn(directory)}\n${output}\n${JSON.stringify(shown(events))}`;
+    const left = `${await everythingIn(directory)}\n${output}\n${JSON.stringify(events)}`;
     expect(left).toContain("oke-platform-");
     expect([...tokens].filter((token) => left.includes(token))).toEqual([]);
   });
@@ -204,7 +203,7 @@ describe("a supplied token", () => {
     expect(changesIn(events)).toEqual(["update token-secret", "update vault-secret"]);
     const { inCluster } = await tokensOf(new World(await second.cloud.look()));
     expect(inCluster).toBe(sha256("another-token-of-the-operator"));
-    const left = `${await everythingIn(directory)}\n${stdout}\n${changed.stdout}\n${JSON.stringify(shown(events))}`;
+    const left = `${await everythingIn(directory)}\n${stdout}\n${changed.stdout}\n${JSON.stringify(events)}`;
     expect(left).not.toContain("token-of-the-operator");
     await rm(directory, { recursive: true, force: true });
   });

@@ -45,10 +45,6 @@ export async function everythingIn(directory: string): Promise<string> {
   return (await Promise.all(texts)).join("\n");
 }
 
-/** The SDK's debug events hold every response in clear; the CLI shows them with --debug alone. */
-export const shown = (events: EngineEvent[]) =>
-  events.filter(({ diagnosticEvent }) => String(diagnosticEvent?.severity) !== "debug");
-
 export const gitStatus = () =>
   execFileSync("git", ["status", "--porcelain"], { cwd: projectDirectory, encoding: "utf8" });
 

@@ -20,7 +20,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const open = (scale = SCALE) => openSandbox({ directory, stack: "fresh", scale });
+const open = () => openSandbox({ directory, stack: "fresh", scale: SCALE });
 const look = async ({ cloud }: Sandbox) => new World(await cloud.look());
 
 /** Runs an `up`, one resource after the other, and kills the engine at a create; false when there was no such one. */
@@ -59,7 +59,7 @@ describe("the bootstrap", () => {
       creates.push(changesIn(events).length);
       return sandbox;
     };
-    const openWhole = () => openSandbox({ directory: whole, stack: "fresh", scale: 0.001 });
+    const openWhole = () => openSandbox({ directory: whole, stack: "fresh", scale: SCALE });
     await initialise(await upIn(await openWhole()), whole);
     const undisturbed = await upIn(await openWhole());
     expect(await problemsIn(undisturbed, HOST)).toEqual([]);
@@ -69,12 +69,12 @@ describe("the bootstrap", () => {
     // Each run makes one thing and dies before the next, so that there is a run for every point.
     const runToTheEnd = async () => {
       let kills = 0;
-      const sandbox = await open(0.001);
+      const sandbox = await open();
       for (let first = true; await killedAt(sandbox, first ? 1 : 2, false); first = false) kills += 1;
       return kills;
     };
     const kills = [await runToTheEnd()];
-    const between = await open(0.001);
+    const between = await open();
     await initialise(between, directory);
     kills.push(await runToTheEnd());
     const last = await open();

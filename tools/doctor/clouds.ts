@@ -500,8 +500,8 @@ function whyNoVault({ cloudflare, vault }: Asked): string | undefined {
 async function vaultHealth(address: string, call: VaultCall) {
   const reach = "start the port-forward, or correct vault.address; a private CA goes into VAULT_CACERT";
   try {
-    // Without the parameters each state has a status of its own: https://developer.hashicorp.com/vault/api-docs/system/health
-    const answer = await call("sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200");
+    // Each state has a status of its own, and the same body: https://developer.hashicorp.com/vault/api-docs/system/health
+    const answer = await call("sys/health");
     const { initialized, sealed, version } = Object(answer.body) as Record<string, unknown>;
     if (typeof initialized !== "boolean")
       return problem(`${address} answers ${answer.status}, and not as Vault does`, reach);
