@@ -1,13 +1,17 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { settingsOf } from "../tools/stack.ts";
+import { initializeVault, serverAt } from "../tools/vault.ts";
+import { keysFile } from "../tools/vault-keys.ts";
 import { leftovers } from "./replay.ts";
 import { isProviders, lastName } from "./resources.ts";
-import { collectSteps, openSandbox, type Step } from "./sandbox.ts";
+import { collectSteps, forgetInitialised, openSandbox, recordInitialised, type Sandbox, type Step } from "./sandbox.ts";
 import { projectDirectory } from "./stack.ts";
-import { emptyWorld, problemsOf, World } from "./world.ts";
+import { serveVault } from "./vault-api.ts";
+import { emptyWorld, examples, problemsOf, World } from "./world.ts";
 
-const usage = `npm run sandbox -- <up|preview|destroy> [--stack prod] [--scale 0.05]
+const usage = `npm run sandbox -- <up|preview|destroy|vault:init> [--stack prod] [--scale 0.05]
 
   --stack  whose configuration to use, Pulumi.<stack>.yaml
   --scale  real seconds for each second of the simulated clouds`;
@@ -27,18 +31,23 @@ async function main(): Promise<void> {
   }
   const [command = ""] = positionals;
   const scale = Number(values.scale);
-  if (positionals.length !== 1 || !["up", "preview", "destroy"].includes(command) || !(scale > 0 && scale <= 1)) {
+  if (
+    positionals.length !== 1 ||
+    !["up", "preview", "destroy", "vault:init"].includes(command) ||
+    !(scale > 0 && scale <= 1)
+  ) {
     throw new Error(`got "${process.argv.slice(2).join(" ")}"; allowed:\n${usage}`);
   }
 
   console.log(
     `The ${values.stack} program on the real Pulumi engine, against simulated clouds (1 s there is ${scale} s here)`,
   );
-  const sandbox = await openSandbox({
-    directory: join(projectDirectory, ".sandbox", values.stack),
-    stack: values.stack,
-    scale,
-  });
+  const directory = join(projectDirectory, ".sandbox", values.stack);
+  const sandbox = await openSandbox({ directory, stack: values.stack, scale });
+  if (command === "vault:init") {
+    await initialise(sandbox, values.stack, directory);
+    return;
+  }
   const steps = new Map<string, Step>();
   const took = ({ startedAt, endedAt = startedAt }: Step) => `${((endedAt - startedAt) / 1000 / scale).toFixed(0)} s`;
   const collect = collectSteps(steps, (step) => {
@@ -62,13 +71,20 @@ async function main(): Promise<void> {
     const left = Object.keys(world.state.items).filter((key) => !(key in emptyWorld().items));
     console.log(`Left, to be used again:\n${left.map((key) => `  ${key}`).join("\n")}`);
     console.log("A next up makes another IP unless loadBalancer.reservedIp names this one.");
+    if (world.items("Key").length > 0)
+      console.log("Nor does it read the volumes unless vault.kmsKeyId names their key.");
     const strays = leftovers(world);
     if (strays.length > 0) throw new Error(`left behind, though nothing keeps it:\n${strays.join("\n")}`);
+    await forgetInitialised(directory);
     return;
   }
   const { summary: result, outputs } = await sandbox.stack.up({ onEvent });
   print(steps, took);
   console.log(`Done: ${summary(result.resourceChanges)}`);
+  if (outputs.phase?.value === "bootstrap") {
+    console.log(`Phase 1 of 2 is over. Next: npm run sandbox -- vault:init --stack ${values.stack}, then up again`);
+    return;
+  }
   // The last copy of a new certificate comes a second after the Gateway.
   const { result: problems } = await sandbox.cloud.visit((world) => {
     world.advance(world.now + world.latencies.reflection);
@@ -77,6 +93,26 @@ async function main(): Promise<void> {
   for (const url of (outputs.urls?.value ?? []) as string[])
     console.log(`Served: ${url} at ${outputs.loadBalancerAddress?.value ?? "the gateway"}`);
   if (problems.length > 0) throw new Error(`not served:\n${problems.join("\n")}`);
+}
+
+/** `npm run vault:init` itself, with the world's Vault in the place of the real one. */
+async function initialise({ cloud }: Sandbox, stack: string, directory: string): Promise<void> {
+  const { vault } = await settingsOf(stack, projectDirectory, examples);
+  if (vault?.install !== true) throw new Error(`stack ${stack} has no vault.install; allowed: one that installs Vault`);
+  const api = await serveVault(cloud);
+  const servers = await serverAt(api.address, undefined);
+  // Its cluster is not there to be asked, and not needed beside the server.
+  const kubeConfig = () => Promise.reject(new Error("the sandbox has no API server"));
+  try {
+    await initializeVault({ stack, vault, replicas: 1, kubeConfig }, servers, {
+      keys: keysFile(join(directory, "vault-keys.json")),
+      record: () => recordInitialised(directory),
+      log: (line) => console.log(`  ${line}`),
+    });
+  } finally {
+    await api.close();
+  }
+  console.log(`In the sandbox, that is: npm run sandbox -- up --stack ${stack}`);
 }
 
 function problemsOfAll(world: World, urls: string[]): string[] {

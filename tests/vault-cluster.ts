@@ -68,6 +68,8 @@ export class VaultCluster {
   readonly podPorts = new Map<string, PodPort>();
   /** The path of each request, with the media type that was asked for. */
   readonly requests: string[] = [];
+  /** Paths that the operator may not use. */
+  readonly forbidden = new Set<string>();
   /** Port-forwards that are open. */
   readonly channels = new Set<WebSocket>();
   readonly #watches = new Map<string, Set<ServerResponse>>();
@@ -123,6 +125,10 @@ export class VaultCluster {
       response.writeHead(code, { "content-type": "application/json" });
       response.end(JSON.stringify(body));
     };
+    if (this.forbidden.has(pathname)) {
+      send(403, { kind: "Status", status: "Failure", reason: "Forbidden", message: "not allowed", code: 403 });
+      return;
+    }
     const inside = [...this.objects].filter(([path]) => path.slice(0, path.lastIndexOf("/")) === pathname);
     if (searchParams.get("watch") === "true") {
       const watches = this.#watches.get(pathname) ?? new Set();

@@ -213,8 +213,10 @@ describe("a watch", () => {
     expect(await watchUntil(kubeConfig, { collection, name: "x" }, 0.2, async () => undefined)).toBeUndefined();
     const broken = watchUntil(kubeConfig, { collection, name: "x" }, 30, () => Promise.reject(new Error("no access")));
     await expect(broken).rejects.toThrow("no access");
-    const forbidden = { collection: "/api/v1/namespaces/vault/thing", name: "x" };
-    await expect(watchUntil(kubeConfig, forbidden, 30, async () => undefined)).rejects.toThrow("status 404");
+    cluster.forbidden.add(collection);
+    await expect(watchUntil(kubeConfig, { collection, name: "x" }, 30, async () => undefined)).rejects.toThrow(
+      `refuses to watch ${PODS}: status 403`,
+    );
   });
 });
 

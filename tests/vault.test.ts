@@ -652,7 +652,12 @@ describe("a look into Vault refuses", () => {
       },
       call: async (args) => {
         if (args.token !== "vault:generic/getSecret:getSecret") return willing.call(args);
-        return { dataJson: JSON.stringify(answer(args.inputs.path)) };
+        try {
+          return { dataJson: JSON.stringify(answer(args.inputs.path)) };
+        } catch (error) {
+          // The SDK reads the reason where gRPC puts it.
+          throw Object.assign(error as Error, { details: (error as Error).message });
+        }
       },
     };
     return { registered, cloud };

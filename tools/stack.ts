@@ -11,13 +11,18 @@ import { projectDirectory, readStack } from "../sandbox/stack.ts";
 // What the tools that look at the real thing need to know of a stack.
 
 /**
- * A stack's settings, as the program reads them. A placeholder that is left is a mistake here too.
+ * A stack's settings, as the program reads them. A placeholder that is left is a mistake here, too.
  *
  * @param directory where `Pulumi.<stack>.yaml` is
+ * @param placeholders what stands in the place of the shipped examples' `<…>`
  * @throws as {@link parseSettings}, or when there is no such file
  */
-export async function settingsOf(stack: string, directory = projectDirectory): Promise<Settings> {
-  const { values, secrets } = await readStack(stack, directory, {});
+export async function settingsOf(
+  stack: string,
+  directory = projectDirectory,
+  placeholders: Readonly<Record<string, string>> = {},
+): Promise<Settings> {
+  const { values, secrets } = await readStack(stack, directory, placeholders);
   const raw: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(values)) {
     if (key.startsWith("oke-platform:"))

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
-import type { OutputMap, Stack } from "@pulumi/pulumi/automation/index.js";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chartDefaults } from "../../components/charts.ts";
 import { kubeConfigOf } from "../../tools/stack.ts";
@@ -66,13 +66,13 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", { timeout
   const onOutput = (line: string) => void process.stdout.write(line);
 
   /** How many resources an `up` does what to. */
-  async function up(wanted: Values = values): Promise<Partial<OutputMap> & Record<string, number>> {
+  async function up(wanted: Values = values): Promise<Record<string, number>> {
     if (wanted !== values) {
       await setValues(stack, wanted);
       values = wanted;
     }
     const { summary } = await stack.up({ onOutput });
-    return { ...summary.resourceChanges } as Record<string, number>;
+    return { ...summary.resourceChanges };
   }
 
   /** What of `verify` does not pass, once everything had the time to arrive. */

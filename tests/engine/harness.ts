@@ -7,7 +7,10 @@ import { isProviders, lastName } from "../../sandbox/resources.ts";
 import { recordInitialised, type Sandbox } from "../../sandbox/sandbox.ts";
 import { projectDirectory, readStack, type StackConfig } from "../../sandbox/stack.ts";
 import { serveVault } from "../../sandbox/vault-api.ts";
-import { problemsOf, type World } from "../../sandbox/world.ts";
+import { examples, problemsOf, type World } from "../../sandbox/world.ts";
+import { settingsOf as settingsFor } from "../../tools/stack.ts";
+import { initializeVault, serverAt } from "../../tools/vault.ts";
+import { keysFile } from "../../tools/vault-keys.ts";
 
 /** Real seconds for each second of the world: a whole `up` in about three. */
 export const SCALE = 0.005;
@@ -73,16 +76,22 @@ export function tokensOf(world: World): { inCluster: string | undefined; valid: 
   };
 }
 
-/** What the operator does between the two phases: `npm run vault:init`. */
-export async function initialise(sandbox: Sandbox, directory: string): Promise<void> {
-  const vault = await serveVault(sandbox.cloud);
+/** What the operator does between the two phases: `npm run vault:init`, without the way into a cluster. */
+export async function initialise({ cloud }: Sandbox, directory: string): Promise<void> {
+  const { vault } = await settingsFor("fresh", projectDirectory, examples);
+  if (vault === undefined) throw new Error("the stack has no Vault");
+  const api = await serveVault(cloud);
+  const kubeConfig = () => Promise.reject(new Error("there is no API server"));
   try {
-    const response = await fetch(`${vault.address}/v1/sys/init`, { method: "PUT", body: '{"secret_shares":5}' });
-    if (!response.ok) throw new Error(await response.text());
+    const servers = await serverAt(api.address, undefined);
+    await initializeVault({ stack: "fresh", vault, replicas: 3, kubeConfig }, servers, {
+      keys: keysFile(join(directory, "vault-keys.json")),
+      record: () => recordInitialised(directory),
+      log: () => undefined,
+    });
   } finally {
-    await vault.close();
+    await api.close();
   }
-  await recordInitialised(directory);
 }
 
 /** Whether the CLI's Node.js host is on PATH, which the official download has and the engine's module has not. */
