@@ -376,7 +376,7 @@ export const NAMES = ["*.cluster.example.com", BASE];
 export const SECRET = "cert-manager-tls-wildcard-cluster";
 
 /** The settings of prod, with changes. */
-async function settingsWith(changes: Record<string, unknown> = {}) {
+export async function settingsWith(changes: Record<string, unknown> = {}) {
   const { values } = await readStack("prod");
   const raw = Object.entries(values).map(([key, value]) => [
     key.replace("oke-platform:", ""),

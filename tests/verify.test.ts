@@ -29,6 +29,7 @@ import {
   newIssuer,
   oldDropped,
   SECRET,
+  settingsWith,
   silentPort,
   startDeploy,
   type TlsPair,
@@ -554,6 +555,19 @@ describe("ports", () => {
         ),
       ].sort(),
     );
+  });
+
+  it("says who may connect", async () => {
+    const options = { https: { ip: "127.0.0.1", port: await closedPort() } };
+    const service = "kubectl -n istio-system describe service istio-ingressgateway";
+    expect(await actionsOf({ options }, "port 443")).toEqual([
+      `is this machine in loadBalancer.allowedCidrs, 0.0.0.0/0? ${service}`,
+    ]);
+    const { loadBalancer } = await settingsWith();
+    const settings = { loadBalancer: { ...loadBalancer, internal: true } };
+    expect(await actionsOf({ options, settings }, "port 443")).toEqual([`is this machine in the VCN? ${service}`]);
+    const without = { cluster: { context: "kind" }, loadBalancer: undefined };
+    expect(await actionsOf({ options, settings: without }, "port 443")).toEqual([service]);
   });
 
   it("fails when nothing listens on 80", async () => {

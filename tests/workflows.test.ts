@@ -279,6 +279,7 @@ const shown = {
   "port-forward": "needs a cloud",
   "preview-$STACK.txt": "run here",
   "del(.output)": "run here",
+  "verify -- --stack": "run here",
 } as const;
 /** The parts of scripts that have been run. */
 const done = new Set<string>();
@@ -293,17 +294,19 @@ beforeAll(async () => {
   ran = join(root, "ran");
   await mkdir(stubs);
   await writeFile(ran, "");
-  // The packages are there already, and the tests run just now; .ci/run does both in a clean clone.
-  const modules = join(projectDirectory, "node_modules");
-  await stub(
-    "npm",
-    `if [ "$1" = ci ]; then ln -s '${modules}' node_modules && touch -d 2000-01-01 package-lock.json
-     else PATH=$REAL_PATH exec npm "$@"; fi`,
-  );
+  await stubNpm();
   await stub("pipx", "");
   await stub("gh", `case "$*" in *--paginate*) jq -r "$5" < comments.json;; *) cat "\${7#body=@}" > written.md;; esac`);
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** The packages are there already, and the tests run just now; .ci/run does both in a clean clone. */
+const stubNpm = () =>
+  stub(
+    "npm",
+    `if [ "$1" = ci ]; then ln -s '${join(projectDirectory, "node_modules")}' node_modules && touch -d 2000-01-01 package-lock.json
+     else PATH=$REAL_PATH exec npm "$@"; fi`,
+  );
 
 /** A program that is not here, or must not do its work. */
 async function stub(name: string, script: string): Promise<void> {
@@ -420,7 +423,10 @@ describe("the steps", () => {
       expect({ status, output }).toEqual({ status: 0, output: expect.not.stringMatching(/error/i) });
       const golden = await readFile(join(projectDirectory, "tests/golden/a-new-service.md"), "utf8");
       // Without what main did meanwhile.
-      expect(markdown).toBe(golden.replace("`main`", "`HEAD^1`"));
+      // The golden file is of these two; the other stacks are told of as well.
+      const others = /### `(?!lab`|prod`)[^`]+`: nothing changes\n\n/g;
+      expect(markdown.match(others)).toContain("### `fresh`: nothing changes\n\n");
+      expect(markdown.replaceAll(others, "")).toBe(golden.replace("`main`", "`HEAD^1`"));
       expect(git(clone, "status", "--porcelain", "--", ".", ":!node_modules")).toBe("?? plan.md\n");
       expect(git(clone, "worktree", "list").trim().split("\n")).toHaveLength(1);
     });
@@ -492,6 +498,33 @@ describe("the steps", () => {
       '- loadBalancerAddress: `203.0.113.7`\n- urls: `["https://a.example.com"]`\n',
     );
     expect((await readdir(place)).sort()).toEqual(["preview-prod.txt", "summary.md"]);
+  });
+
+  it.each([
+    { roots: "", status: 0, asked: "npm run --silent verify -- --stack live" },
+    {
+      roots: "-----BEGIN CERTIFICATE-----",
+      status: 1,
+      asked: "npm run --silent verify -- --stack live --roots RUNNER/roots.pem",
+    },
+  ])("verify what is up, and end with its verdict $status", async ({ roots, status, asked }) => {
+    const place = await mkdtemp(join(root, "verify-"));
+    await writeFile(ran, "");
+    // The verdict is played; the tool itself has its own tests.
+    await stub("npm", `echo 'port 443  FAIL or not'; exit ${status}`);
+    try {
+      const summary = join(place, "summary.md");
+      const env = { STACK: "live", ROOTS: roots, RUNNER_TEMP: place, GITHUB_STEP_SUMMARY: summary };
+      expect(await run("pulumi.yml", "verify -- --stack", place, env)).toEqual({
+        status,
+        output: "port 443  FAIL or not\n",
+      });
+      expect(await readFile(summary, "utf8")).toBe("```\nport 443  FAIL or not\n```\n");
+      expect(await readFile(ran, "utf8")).toBe(`${asked.replace("RUNNER", place)}\n`);
+      if (roots) expect(await readFile(join(place, "roots.pem"), "utf8")).toBe(`${roots}\n`);
+    } finally {
+      await stubNpm();
+    }
   });
 
   it("install one exact oci CLI", async () => {

@@ -25,7 +25,8 @@ export interface Presented {
   readonly isForHost: boolean;
 }
 
-export interface Answer {
+/** What an HTTP server answers. */
+interface Answer {
   readonly status: number;
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;

@@ -406,11 +406,13 @@ async function judgePort({ settings, timeoutMs }: Asked, at: Endpoint): Promise<
     await knock(at, timeoutMs);
     return { reason: `${place} accepts connections`, value: at };
   } catch (error) {
-    const { internal, allowedCidrs = [] } = settings.loadBalancer ?? {};
+    const { loadBalancer } = settings;
+    const door = loadBalancer?.internal
+      ? "the VCN"
+      : `loadBalancer.allowedCidrs, ${loadBalancer?.allowedCidrs.join(", ")}`;
     throw new Failure(
       `${place}: ${failureOf(error)}`,
-      `is this machine in ${internal ? "the VCN" : `loadBalancer.allowedCidrs, ${allowedCidrs.join(", ")}`}? ` +
-        `kubectl -n ${ISTIO} describe service ${GATEWAY_SERVICE}`,
+      `${loadBalancer ? `is this machine in ${door}? ` : ""}kubectl -n ${ISTIO} describe service ${GATEWAY_SERVICE}`,
     );
   }
 }
