@@ -32,8 +32,8 @@ const goModule = "github.com/pulumi/pulumi/pkg/v3";
  */
 export const engineVersion: string = readPin(join(import.meta.dirname, "go.mod"));
 
-/** The first CLI with the resource hooks that the program uses: https://github.com/pulumi/pulumi/releases/tag/v3.182.0 */
-const oldest = { major: 3, minor: 182 };
+/** The first CLI that calls the program's hooks on every error: https://github.com/pulumi/pulumi/releases/tag/v3.244.0 */
+const oldest = { major: 3, minor: 244 };
 const allowed = `version ${oldest.major}.${oldest.minor} or newer, below ${oldest.major + 1}`;
 const releases = "https://get.pulumi.com/releases/sdk";
 const executable = process.platform === "win32" ? "pulumi.exe" : "pulumi";
@@ -50,7 +50,7 @@ const progressSeconds = 15;
  * `$XDG_CACHE_HOME` (default `~/.cache`); the official download, put into that cache; `go build` of
  * the version that `sandbox/go.mod` pins, put there too (four to five minutes on two cores).
  *
- * Accepted is version 3.182 or newer, below 4.
+ * Accepted is version 3.244 or newer, below 4.
  *
  * @throws Error when no way works, with the reason for each and what to do.
  */

@@ -76,7 +76,7 @@ it("pins the version that sandbox/go.mod requires", () => {
 
 // The sandbox does not download on Windows, and a shell script does not run there.
 describe.skipIf(process.platform === "win32")("findEngine", () => {
-  it.each(["v3.259.0", "3.182.0", "v3.300.0-dev.1"])("takes %s from PATH", async (version) => {
+  it.each(["v3.259.0", "3.244.0", "v3.300.0-dev.1"])("takes %s from PATH", async (version) => {
     fakePulumi(join(bin, "pulumi"), version);
     fakePulumi(cached, "v3.200.0");
     const engine = {
@@ -114,7 +114,7 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
     expect(readdirSync(dirname(cached))).toEqual(["pulumi"]);
     expect(lines).toEqual([
       `sandbox engine: downloading Pulumi ${engineVersion} from ${releases}, because: ` +
-        `PATH: ${join(bin, "pulumi")} reports version "v3.1.0"; allowed is version 3.182 or newer, below 4; ` +
+        `PATH: ${join(bin, "pulumi")} reports version "v3.1.0"; allowed is version 3.244 or newer, below 4; ` +
         `cache: ${cached} does not exist`,
     ]);
     expect((await find()).source).toBe("cache");
@@ -154,7 +154,7 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
   it("does not keep a build that is not accepted", async () => {
     script(join(bin, "go"), `while [ "$1" != -o ]; do shift; done; echo > "$2"; /bin/chmod 755 "$2"`);
     await expect(find()).rejects.toThrow(
-      /\n- build: .* reports version ""; allowed is version 3.182 or newer, below 4/,
+      /\n- build: .* reports version ""; allowed is version 3.244 or newer, below 4/,
     );
     expect(existsSync(cached)).toBe(false);
     expect(readdirSync(dirname(cached))).toEqual([]);
@@ -164,7 +164,7 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
     await expect(find()).rejects.toThrow(
       new Error(
         [
-          "No Pulumi CLI for the sandbox. Allowed is version 3.182 or newer, below 4. What was tried:",
+          "No Pulumi CLI for the sandbox. Allowed is version 3.244 or newer, below 4. What was tried:",
           "- PATH: no directory on it holds a pulumi executable",
           `- cache: ${cached} does not exist`,
           `- download: ${releases}/${checksums}: fetch failed (no network here) (limit 5 s)`,

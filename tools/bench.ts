@@ -139,6 +139,8 @@ const config = await readStack("prod");
 /** The mock monitor knows no hooks. */
 const HOOKS =
   "const done = (_, done) => done(null, {}); Object.assign(pulumi.runtime.getMonitor(), { registerResourceHook: done, registerErrorHook: done });";
+/** Below a stack, which it is a part of. */
+const PROGRAM = `await pulumi.runtime.runInPulumiStack(async () => ({ ...(await import(${url("../index.ts")})) }));`;
 const RUN = `
 await pulumi.runtime.setMocks(willingCloud(), "oke-platform", "prod");
 ${HOOKS}
@@ -154,13 +156,13 @@ const programs = {
 await pulumi.runtime.setMocks({ newResource: (r) => ({ id: r.name, state: { status: { loadBalancer: { ingress: [] } }, metadata: { version: "1" }, ...r.inputs } }), call: () => ({ zoneId: "z", content: "", results: [{ id: "1", name: "DNS Write" }, { id: "2", name: "Zone Read" }] }) }, "oke-platform", "prod");
 ${HOOKS}
 pulumi.runtime.setAllConfig(JSON.parse(process.env.BENCH_CONFIG));
-await import(${url("../index.ts")});
+${PROGRAM}
 await pulumi.runtime.disconnect();`,
   services: `${PULUMI}${MOCKS}
 config.values["oke-platform:services"] = JSON.stringify(Array.from({ length: Number(process.env.BENCH_COUNT) }, (_, at) => ({ name: "service-" + at, namespace: "default", port: 8080 })));
 ${RUN}
 const start = performance.now();
-await import(${url("../index.ts")});
+${PROGRAM}
 await pulumi.runtime.disconnect();
 console.log(performance.now() - start);`,
   bare: `${PULUMI}${MOCKS}

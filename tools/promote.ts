@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
@@ -9,6 +8,7 @@ import { letsEncrypt } from "../components/issuer.ts";
 import type { Settings } from "../config.ts";
 import { projectDirectory } from "../sandbox/stack.ts";
 import { certificateBudget } from "./doctor.ts";
+import { runInForeground } from "./foreground.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
 import { type Check, checksText, verify } from "./verify.ts";
 
@@ -160,14 +160,6 @@ export async function certificateIn(kubeConfig: KubeConfig): Promise<Issued> {
   return { fingerprint: fingerprint256, issuer: issuer.split("\n").join(", ") };
 }
 
-/** Runs the CLI with the terminal as its own. */
-const runPulumi = (args: string[]) =>
-  new Promise<boolean>((resolve, reject) => {
-    spawn("pulumi", args, { stdio: "inherit", cwd: projectDirectory })
-      .on("exit", (code) => resolve(code === 0))
-      .on("error", reject);
-  });
-
 async function ask(): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answer = await terminal.question("Go on, and have production issue a certificate? [y/N] ");
@@ -203,7 +195,7 @@ async function main(): Promise<void> {
     issuedThisWeek: async () => (await certificateBudget(settings.baseDomain, new Date(), settings.hosts)).sameNames,
     ignoreBudget: values["ignore-budget"],
     certificate: () => certificateIn(kubeConfig),
-    pulumi: runPulumi,
+    pulumi: async (args) => (await runInForeground("pulumi", args, { cwd: projectDirectory })) === 0,
     confirm: yes ? async () => true : ask,
     pause: () => new Promise((resolve) => setTimeout(resolve, 1000)),
     log: (line) => console.log(line),

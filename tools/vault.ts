@@ -1,12 +1,13 @@
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { constants, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import type { Settings } from "../config.ts";
 import { projectDirectory } from "../sandbox/stack.ts";
+import { runInForeground } from "./foreground.ts";
 import {
   awaitRunning,
   type Forward,
@@ -220,12 +221,12 @@ export async function runWithVault(
     const token = env.VAULT_TOKEN || (await deployToken(vaultApi(vault.address, ca, way.failure), keys));
     const caFile = join(directory, "ca.crt");
     if (ca !== undefined) await writeFile(caFile, ca, { mode: 0o600 });
-    return await runInForeground(command, args, {
-      ...env,
+    const found = {
       VAULT_ADDR: vault.address,
       ...(ca !== undefined && { VAULT_CACERT: caFile }),
       ...(token !== undefined && { VAULT_TOKEN: token }),
-    });
+    };
+    return await runInForeground(command, args, { env: { ...env, ...found } });
   } finally {
     await rm(directory, { recursive: true });
     await way.close();
@@ -245,30 +246,6 @@ async function deployToken(vault: VaultApi, keys: KeyStore | undefined): Promise
     );
   }
   return token;
-}
-
-/** Runs a command as if it had been started itself, but for its environment. */
-function runInForeground(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env, stdio: "inherit" });
-    const pass = (signal: NodeJS.Signals) => {
-      // A terminal sends Ctrl-C to both; Pulumi takes a second one for "stop at once".
-      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
-    };
-    const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
-    for (const signal of signals) process.on(signal, pass);
-    const done = () => {
-      for (const signal of signals) process.off(signal, pass);
-    };
-    child.on("error", (error: NodeJS.ErrnoException) => {
-      done();
-      reject(error.code === "ENOENT" ? new Error(`${command} is not on PATH`) : error);
-    });
-    child.on("exit", (code, signal) => {
-      done();
-      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
-    });
-  });
 }
 
 const keyOptions = {
