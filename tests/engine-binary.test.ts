@@ -78,7 +78,7 @@ it("pins the version that sandbox/go.mod requires", () => {
 describe.skipIf(process.platform === "win32")("findEngine", () => {
   it.each(["v3.259.0", "3.244.0", "v3.300.0-dev.1"])("takes %s from PATH", async (version) => {
     fakePulumi(join(bin, "pulumi"), version);
-    fakePulumi(cached, "v3.200.0");
+    fakePulumi(cached, "v3.258.0");
     const engine = {
       path: join(bin, "pulumi"),
       version: version.replace("v", ""),
@@ -90,18 +90,18 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
 
   it.each(["v3.1.0", "v2.25.2", "v4.0.0", "v30.0.0", "unknown"])("leaves %s on PATH for the cache", async (version) => {
     fakePulumi(join(bin, "pulumi"), version);
-    fakePulumi(cached, "v3.200.0");
-    expect(await find()).toEqual({ path: cached, version: "3.200.0", source: "cache" });
+    fakePulumi(cached, "v3.258.0");
+    expect(await find()).toEqual({ path: cached, version: "3.258.0", source: "cache" });
   });
 
   it("skips a directory and a file without execute permission named pulumi on PATH", async () => {
     mkdirSync(join(bin, "pulumi"));
     writeFileSync(join(root, "pulumi"), "");
-    fakePulumi(join(root, "last/pulumi"), "v3.200.0");
+    fakePulumi(join(root, "last/pulumi"), "v3.258.0");
     env.PATH = ["", bin, root, join(root, "last")].join(delimiter);
     expect(await find()).toEqual({
       path: join(root, "last/pulumi"),
-      version: "3.200.0",
+      version: "3.258.0",
       source: "PATH",
     });
   });
