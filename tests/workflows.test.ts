@@ -152,6 +152,11 @@ describe("who may do what", async () => {
       "deploy.yml": { push: { branches: ["main"] } },
       "drift.yml": { schedule: [{ cron: expect.any(String) }], workflow_dispatch: null },
       "pulumi.yml": { workflow_call: expect.anything() },
+      "e2e.yml": {
+        pull_request: { types: ["opened", "reopened", "synchronize", "labeled"] },
+        schedule: [{ cron: expect.any(String) }],
+        workflow_dispatch: null,
+      },
     });
   });
 
@@ -162,6 +167,7 @@ describe("who may do what", async () => {
       "deploy.yml preview": login,
       "deploy.yml up": login,
       "drift.yml drift": login,
+      "e2e.yml e2e": { contents: "read" },
       "preview.yml checks": { contents: "read" },
       "preview.yml plan": { contents: "read" },
       "preview.yml preview": login,
@@ -277,6 +283,10 @@ const shown = {
   "pipx install": "run here",
   "oci-login": "run here",
   "port-forward": "needs a cloud",
+  "kind create cluster": "needs Docker",
+  "tests/e2e/requirements.ts": "by tests/e2e",
+  "npm run test:e2e": "by .ci/run",
+  "kubectl describe": "needs a cluster",
   "preview-$STACK.txt": "run here",
   "del(.output)": "run here",
   "verify -- --stack": "run here",
