@@ -152,7 +152,7 @@ describe("whether it can run", () => {
     expect(stdout).toMatch(/Tests +7 skipped \(7\)/);
   }, 30_000);
 
-  describe("the command", () => {
+  describe("the command", { timeout: 30_000 }, () => {
     const command = (env: Record<string, string>) => run(process.execPath, ["tests/e2e/requirements.ts"], env);
 
     it("says that it can, or fails and says why", async () => {
@@ -328,6 +328,14 @@ describe("what it brings into the cluster", () => {
         }
       }
     }
+  });
+
+  it("has the CA that cert-manager is told to mount, where that looks for it", () => {
+    const { metadata, data } = find("ConfigMap", CA_CONFIG_MAP);
+    expect({ namespace: metadata.namespace, data }).toEqual({
+      namespace: "cert-manager",
+      data: { "ca.crt": "the root" },
+    });
   });
 
   it("puts the stand-in's files where its program looks for them", () => {

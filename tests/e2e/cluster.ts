@@ -135,7 +135,9 @@ async function awaitAvailable(kubeConfig: KubeConfig, name: string): Promise<voi
 async function podOf(kubeConfig: KubeConfig, name: string): Promise<string> {
   const api = kubeConfig.makeApiClient(CoreV1Api);
   const { items } = await api.listNamespacedPod({ namespace: NAMESPACE, labelSelector: `app=${name}` });
-  return items[0]?.metadata?.name ?? "";
+  const found = items[0]?.metadata?.name;
+  if (found === undefined) throw new Error(`namespace ${NAMESPACE} has no pod with the label app=${name}`);
+  return found;
 }
 
 /** Removes the stand-ins, and what a destroy keeps. The CRDs stay, as their charts ask. */

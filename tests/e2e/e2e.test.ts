@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { chartDefaults } from "../../components/charts.ts";
 import { kubeConfigOf } from "../../tools/stack.ts";
 import { checksText, verify } from "../../tools/verify.ts";
@@ -43,6 +43,7 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", { timeout
   let values: Values;
   /** Of the one certificate. */
   let serial: string;
+  let hasFailed = false;
   let isRemoved = false;
 
   beforeAll(async () => {
@@ -55,6 +56,13 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", { timeout
     values = await valuesOf({ ...standIns, cluster }, wishesOf(process.env));
     stack = await openStack(directory, values, standIns);
   }, 900_000);
+
+  beforeEach((context) => {
+    if (hasFailed) context.skip("an earlier step failed");
+    context.onTestFailed(() => {
+      hasFailed = true;
+    });
+  });
 
   afterAll(async () => {
     await standIns?.close();

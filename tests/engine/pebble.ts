@@ -22,7 +22,7 @@ const VERSION = "2.10.1";
  *
  * @throws when there is none, and Go cannot build it
  */
-async function findPebble(): Promise<string> {
+export async function findPebble(): Promise<string> {
   const { PATH = "", XDG_CACHE_HOME: xdg = "" } = process.env;
   const cache = join(isAbsolute(xdg) ? xdg : join(homedir(), ".cache"), "oke-platform");
   const cached = join(cache, `pebble-${VERSION}`, "pebble");

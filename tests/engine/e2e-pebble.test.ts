@@ -1,17 +1,17 @@
 import { spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { constants } from "node:fs";
-import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Agent } from "node:https";
-import { homedir, tmpdir } from "node:os";
-import { delimiter, isAbsolute, join } from "node:path";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { crypto as acme, axios, Client } from "acme-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type StandIn, startStandIn } from "../e2e/cloudflare.ts";
+import { PEBBLE_ENV, pebbleConfig, TLS_NAMES } from "../e2e/fixtures.ts";
 import { closedPort, type Issuer, issue, newIssuer } from "../servers.ts";
-import { type StandIn, startStandIn } from "./cloudflare.ts";
-import { PEBBLE_ENV, pebbleConfig, TLS_NAMES } from "./fixtures.ts";
+import { findPebble } from "./pebble.ts";
 
 // The stand-ins with each other, without a cluster: Pebble, set up as in the cluster, validates what is written through
 // the API of Cloudflare's stand-in. An ACME client does what cert-manager does.
@@ -20,25 +20,9 @@ const ZONE = "platform.test";
 const HOSTS = ["*.cluster.platform.test", "cluster.platform.test"];
 const TOKEN = "0123456789abcdef0123456789abcdef01234567";
 
-/** Pebble on PATH, or where the other tests keep the one that they have built. */
-async function findPebble(): Promise<string | undefined> {
-  const { PATH = "", XDG_CACHE_HOME: xdg = "" } = process.env;
-  const cache = join(isAbsolute(xdg) ? xdg : join(homedir(), ".cache"), "oke-platform", "pebble-2.10.1");
-  for (const directory of [...PATH.split(delimiter).filter(isAbsolute), cache]) {
-    const isThere = await access(join(directory, "pebble"), constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return join(directory, "pebble");
-  }
-  return undefined;
-}
-
 const binary = await findPebble();
-if (binary === undefined)
-  console.log("Pebble's test is skipped: there is no pebble yet; npm run test:engine builds it");
 
-describe.skipIf(binary === undefined)("Pebble and Cloudflare's stand-in", { timeout: 30_000 }, () => {
+describe("Pebble and Cloudflare's stand-in", { timeout: 30_000 }, () => {
   const closings: (() => Promise<unknown>)[] = [];
   let issuer: Issuer;
   let standIn: StandIn;

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { Cloud } from "../../sandbox/cloud.ts";
 import { projectDirectory } from "../../sandbox/stack.ts";
 import { sha256, World, worldWithBareVault } from "../../sandbox/world.ts";
+import { CERT_MANAGER, NAMESPACE } from "../e2e/fixtures.ts";
+import { openStack, setValues, type Values, valuesOf, withIstio, withService } from "../e2e/stack.ts";
 import { newIssuer } from "../servers.ts";
-import { CERT_MANAGER, NAMESPACE } from "./fixtures.ts";
-import { openStack, setValues, type Values, valuesOf, withIstio, withService } from "./stack.ts";
 
 // The steps of the end-to-end test through the real engine, with the sandbox's providers for want of a cluster: that the
 // stack's file, its changes and what is counted are right.
