@@ -774,7 +774,7 @@ export function warnings(settings: Omit<Settings, "cloudflareApiToken">, today: 
     ],
     [
       settings.vault?.install === true && !settings.vault.initialized,
-      "vault.initialized is false: phase 1 of 2, Vault is installed and what needs it waits; after this up: npm run vault:init -- --stack <stack> --keys-file <file>",
+      "vault.initialized is false: phase 1 of 2, Vault is installed and what needs it waits (on a running stack this takes certificate and Gateway down); after this up: npm run vault:init -- --stack <stack> --keys-file <file>",
     ],
     [
       recordsAreMade && cloudflare.proxied && baseDomain !== domain,

@@ -49,9 +49,15 @@ async function advice(type: string, name: string, id: string, parent: pulumi.Res
     provider: `${stack}::pulumi:providers:${pulumiPackage}::${pulumiPackage}`,
   };
   const file = JSON.stringify({ nameTable, resources: [resource] });
+  const [namespace, release] = id.split("/");
+  // One that Helm has not finished can be taken over, but never be upgraded.
+  const pending =
+    type === "kubernetes:helm.sh/v3:Release"
+      ? `If helm --namespace ${namespace} status ${release} says pending-install, run helm --namespace ${namespace} uninstall ${release}, and up again. `
+      : "";
   return (
-    `${id} (${type}) is there already, and not in this stack's state. If somebody else made it, remove it first. If a run ` +
-    "of this stack that was interrupted made it, take it over and run up again: " +
+    `${id} (${type}) is there already, and not in this stack's state. If somebody else made it, remove it first. ` +
+    `${pending}If a run of this stack that was interrupted made it, take it over and run up again: ` +
     `echo '${file}' | pulumi import --file /dev/stdin --protect=false --generate-code=false`
   );
 }

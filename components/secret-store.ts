@@ -14,7 +14,7 @@ export interface SecretStoreArgs {
 }
 
 /** A key of a Secret. */
-export interface SecretKey {
+interface SecretKey {
   readonly name: string;
   readonly namespace: string;
   readonly key: string;

@@ -127,6 +127,8 @@ export class VaultAccess extends pulumi.ComponentResource {
       ...(there && { import: id }),
       ignoreChanges,
       retainOnDelete: true,
+      // The provider would move the old one to the new path, with all that others have in it.
+      replaceOnChanges: ["path"],
     });
 
     new Mount(
@@ -137,7 +139,7 @@ export class VaultAccess extends pulumi.ComponentResource {
     const backend = new AuthBackend(
       `${name}-backend`,
       { type: "kubernetes", path: args.authPath },
-      adopted(contents.backend, args.authPath, ["description", "tune"]),
+      adopted(contents.backend, args.authPath, ["description", "local", "tune"]),
     );
     new AuthBackendConfig(
       `${name}-backend-config`,
@@ -175,9 +177,34 @@ export class VaultAccess extends pulumi.ComponentResource {
 }
 
 /** Settings of a mount that its maker may have chosen. */
-const MOUNT_SETTINGS = ["description", "defaultLeaseTtlSeconds", "maxLeaseTtlSeconds", "sealWrap"];
+const MOUNT_SETTINGS = [
+  "allowedManagedKeys",
+  "allowedResponseHeaders",
+  "auditNonHmacRequestKeys",
+  "auditNonHmacResponseKeys",
+  "defaultLeaseTtlSeconds",
+  "delegatedAuthAccessors",
+  "description",
+  "externalEntropyAccess",
+  "identityTokenKey",
+  "listingVisibility",
+  "local",
+  "maxLeaseTtlSeconds",
+  "passthroughRequestHeaders",
+  "pluginVersion",
+  "sealWrap",
+];
 /** Settings of a backend's configuration that its maker may have chosen. */
-const BACKEND_SETTINGS = ["kubernetesHost", "kubernetesCaCert", "disableLocalCaJwt", "disableIssValidation", "issuer"];
+const BACKEND_SETTINGS = [
+  "disableIssValidation",
+  "disableLocalCaJwt",
+  "issuer",
+  "kubernetesCaCert",
+  "kubernetesHost",
+  "pemKeys",
+  "tokenReviewerJwt",
+  "useAnnotationsAsAliasMetadata",
+];
 
 /**
  * What External Secrets may do: read the one path.

@@ -96,6 +96,8 @@ function configuration(tls: boolean, seal: VaultServerArgs["seal"]): pulumi.Outp
     : ["tls_disable = true"];
   // Replicas find each other by their names; each joins the first that answers.
   const peers = tls ? Array.from({ length: REPLICAS }, (_, index) => joinBlock(index)) : [];
+  // Only with replicas does the chart let Vault label its pods.
+  const registration = tls ? '\nservice_registration "kubernetes" {}\n' : "";
   const sealBlock = seal
     ? pulumi.interpolate`
 seal "ocikms" {
@@ -118,9 +120,7 @@ listener "tcp" {
 storage "raft" {
   path = "/vault/data"${peers.join("")}
 }
-
-service_registration "kubernetes" {}
-${sealBlock}`;
+${registration}${sealBlock}`;
 }
 
 const joinBlock = (index: number) => `

@@ -176,7 +176,7 @@ export function replayUp(graph: Graph, options: ReplayOptions = {}): Outcome {
 }
 
 /** What the operator does between the two phases. */
-export function bootstrapVault(world: World): void {
+function bootstrapVault(world: World): void {
   initialiseVault(world);
   unsealVault(world);
 }

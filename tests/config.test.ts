@@ -1909,7 +1909,7 @@ describe("warnings", () => {
   });
 
   const firstPhase =
-    "vault.initialized is false: phase 1 of 2, Vault is installed and what needs it waits; after this up: npm run vault:init -- --stack <stack> --keys-file <file>";
+    "vault.initialized is false: phase 1 of 2, Vault is installed and what needs it waits (on a running stack this takes certificate and Gateway down); after this up: npm run vault:init -- --stack <stack> --keys-file <file>";
 
   it("say which phase of an installed Vault it is, and what ends it", () => {
     expect(warningsOf(installed())).toEqual([firstPhase]);

@@ -120,12 +120,20 @@ const audit = {
 };
 const mountOptions = {
   retainOnDelete: true,
-  ignoreChanges: ["type", "options", "description", "defaultLeaseTtlSeconds", "maxLeaseTtlSeconds", "sealWrap"],
+  ignoreChanges: [
+    ...["type", "options", "allowedManagedKeys", "allowedResponseHeaders", "auditNonHmacRequestKeys"],
+    ...["auditNonHmacResponseKeys", "defaultLeaseTtlSeconds", "delegatedAuthAccessors", "description"],
+    ...["externalEntropyAccess", "identityTokenKey", "listingVisibility", "local", "maxLeaseTtlSeconds"],
+    ...["passthroughRequestHeaders", "pluginVersion", "sealWrap"],
+  ],
 };
-const backendOptions = { retainOnDelete: true, ignoreChanges: ["description", "tune"] };
+const backendOptions = { retainOnDelete: true, ignoreChanges: ["description", "local", "tune"] };
 const configOptions = {
   retainOnDelete: true,
-  ignoreChanges: ["kubernetesHost", "kubernetesCaCert", "disableLocalCaJwt", "disableIssValidation", "issuer"],
+  ignoreChanges: [
+    ...["disableIssValidation", "disableLocalCaJwt", "issuer", "kubernetesCaCert", "kubernetesHost", "pemKeys"],
+    ...["tokenReviewerJwt", "useAnnotationsAsAliasMetadata"],
+  ],
 };
 /** Options of what access is made of, where nothing is taken over. */
 const accessOptions = {
@@ -170,8 +178,6 @@ listener "tcp" {
 storage "raft" {
   path = "/vault/data"
 }
-
-service_registration "kubernetes" {}
 ${seal}`;
 const production = (seal: string) => `ui = true
 
@@ -1076,9 +1082,14 @@ describe("a name that is taken", () => {
       nameTable: { parent, provider: `${stack}::pulumi:providers:${provider}::${provider}` },
       resources: [{ type, name, id, parent: "parent", provider: "provider" }],
     };
+    const [namespace, release] = id.split("/");
+    const unfinished =
+      type === "kubernetes:helm.sh/v3:Release"
+        ? `If helm --namespace ${namespace} status ${release} says pending-install, run helm --namespace ${namespace} uninstall ${release}, and up again. `
+        : "";
     return (
-      `${id} (${type}) is there already, and not in this stack's state. If somebody else made it, remove it first. If a ` +
-      "run of this stack that was interrupted made it, take it over and run up again: " +
+      `${id} (${type}) is there already, and not in this stack's state. If somebody else made it, remove it first. ${unfinished}` +
+      "If a run of this stack that was interrupted made it, take it over and run up again: " +
       `echo '${JSON.stringify(file)}' | pulumi import --file /dev/stdin --protect=false --generate-code=false`
     );
   };

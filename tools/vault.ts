@@ -56,7 +56,7 @@ export interface Target {
 }
 
 /** Seconds for Vault's pod to run after an `up`, its volumes attached and its image pulled. */
-const POD_SECONDS = 300;
+const POD_SECONDS = 420;
 
 /** Namespace of a Vault inside the cluster, which is in the name of its Service. */
 const namespaceOf = ({ clusterAddress }: StackVault) => new URL(clusterAddress).hostname.split(".")[1] ?? "vault";
