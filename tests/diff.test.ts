@@ -21,6 +21,9 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "oke-diff-"));
   head = join(root, "head");
   await copyProject(head);
+  // Two stacks are enough to tell of.
+  git(head, "rm", "--quiet", "Pulumi.e2e.yaml", "Pulumi.fresh.yaml");
+  git(head, "commit", "--quiet", "--message", "two stacks");
   await symlink(join(projectDirectory, "node_modules"), join(head, "node_modules"));
   planned = revisionsIn(head, ["lab", "prod"]);
   await planned;
