@@ -471,6 +471,7 @@ describe("the keys file", () => {
     await chmod(file, 0o644);
     await keys.reserve();
     await keys.write({ deploy_token: "one" });
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
     await keys.write({ deploy_token: "two" });
     expect(await keys.read()).toEqual({ deploy_token: "two" });
     expect((await stat(file)).mode & 0o777).toBe(0o600);

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, type FileHandle, mkdtemp, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdtemp, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -63,7 +63,6 @@ export function keysFile(path: string): KeyStore {
         if ((await contents()) !== "") {
           throw new Error(`${place} is there already, and is not overwritten; name one that is not there`);
         }
-        await chmod(file, MODE);
       }
       await syncDirectory(file);
     },
@@ -89,6 +88,7 @@ const MODE = 0o600;
 async function synced(file: string, flags: "w" | "wx", text: string): Promise<void> {
   const handle = await open(file, flags, MODE);
   await syncing(handle, async () => {
+    // An empty file that was there has its own mode.
     await handle.chmod(MODE);
     await handle.writeFile(text);
   });
