@@ -2,6 +2,9 @@ import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.
 import * as pulumi from "@pulumi/pulumi";
 import { awaited } from "./awaited.ts";
 
+/** The Secret with the wildcard certificate and its key; its copies have the same name. */
+export const TLS_SECRET = "cert-manager-tls-wildcard-cluster";
+
 export interface WildcardCertificateArgs {
   /** cert-manager's namespace, where the certificate and its key are kept. */
   readonly namespace: string;
@@ -22,7 +25,7 @@ const READY_SECONDS = 1800;
 /** The wildcard certificate, issued; the copies that the gateway reads follow within a second. */
 export class WildcardCertificate extends pulumi.ComponentResource {
   /** The Secret with certificate and key, in cert-manager's namespace and in each one it is copied to. */
-  readonly secretName = "cert-manager-tls-wildcard-cluster";
+  readonly secretName = TLS_SECRET;
 
   constructor(name: string, args: WildcardCertificateArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:WildcardCertificate", name, {}, opts);

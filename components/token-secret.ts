@@ -18,7 +18,13 @@ export interface TokenSecretArgs {
   readonly serial?: number;
 }
 
-const VERSION = "oke-platform/kv-version";
+/**
+ * Annotation with the version of the write in Vault. External Secrets copies it from the ExternalSecret to the Secret
+ * with the data: https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/externalsecret/externalsecret_controller_template.go
+ */
+export const KV_VERSION = "oke-platform/kv-version";
+/** The Secret, and the ExternalSecret that makes it. */
+export const TOKEN_SECRET = "cloudflare-token-secret";
 const SERIAL = "oke-platform/token-serial";
 
 /** Seconds for the first sync; it takes less than one when the store is Ready and the path is written. */
@@ -27,7 +33,7 @@ const READY_SECONDS = 300;
 /** The Cloudflare token in the cluster: an ExternalSecret that has been synced from Vault. */
 export class TokenSecret extends pulumi.ComponentResource {
   /** The Secret, and the key in it, that holds the token. */
-  readonly ref = { name: "cloudflare-token-secret", key: "api-token" } as const;
+  readonly ref = { name: TOKEN_SECRET, key: "api-token" } as const;
   /** Version of the write in Vault that the cluster was told to read. */
   readonly version: pulumi.Output<string>;
 
@@ -53,7 +59,7 @@ export class TokenSecret extends pulumi.ComponentResource {
       {
         // A change of annotations is a sync at once, where a new value in Vault alone is one within the hour. They are
         // copied to the Secret with its data, and so tell which write is in use.
-        [VERSION]: this.version,
+        [KV_VERSION]: this.version,
         ...(args.serial !== undefined && { [SERIAL]: String(args.serial) }),
       },
     );

@@ -1,6 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Chart, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
 
+/** The Secret with the certificate of an installed Vault, and its CA. */
+export const VAULT_TLS_SECRET = "vault-tls";
+
 export interface VaultServerArgs {
   readonly chart: Chart;
   /** `small`: one replica, plain HTTP. `production`: three replicas, TLS with the Secret {@link VaultServer.tlsSecret}. */
@@ -23,7 +26,7 @@ export class VaultServer extends pulumi.ComponentResource {
   /** Made by the release, and kept on destroy with the volumes in it, which hold all that Vault knows. */
   readonly namespace = "vault";
   /** The Secret with the server's certificate, its key, and `ca.crt`; its pods wait for it. */
-  readonly tlsSecret = "vault-tls";
+  readonly tlsSecret = VAULT_TLS_SECRET;
   /** Where an audit device may write. */
   readonly auditPath = "/vault/audit";
 

@@ -1,15 +1,12 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
-import { settingsOf } from "../tools/stack.ts";
-import { initializeVault, serverAt } from "../tools/vault.ts";
-import { keysFile } from "../tools/vault-keys.ts";
+import { initialise } from "./bootstrap.ts";
 import { leftovers } from "./replay.ts";
 import { isProviders, lastName } from "./resources.ts";
-import { collectSteps, forgetInitialised, openSandbox, recordInitialised, type Sandbox, type Step } from "./sandbox.ts";
+import { collectSteps, forgetInitialised, openSandbox, type Step } from "./sandbox.ts";
 import { projectDirectory } from "./stack.ts";
-import { serveVault } from "./vault-api.ts";
-import { emptyWorld, examples, problemsOf, World } from "./world.ts";
+import { emptyWorld, problemsOf, World } from "./world.ts";
 
 const usage = `npm run sandbox -- <up|preview|destroy|vault:init> [--stack prod] [--scale 0.05]
 
@@ -45,7 +42,8 @@ async function main(): Promise<void> {
   const directory = join(projectDirectory, ".sandbox", values.stack);
   const sandbox = await openSandbox({ directory, stack: values.stack, scale });
   if (command === "vault:init") {
-    await initialise(sandbox, values.stack, directory);
+    await initialise(sandbox, values.stack, directory, (line) => console.log(`  ${line}`));
+    console.log(`In the sandbox, that is: npm run sandbox -- up --stack ${values.stack}`);
     return;
   }
   const steps = new Map<string, Step>();
@@ -93,26 +91,6 @@ async function main(): Promise<void> {
   for (const url of (outputs.urls?.value ?? []) as string[])
     console.log(`Served: ${url} at ${outputs.loadBalancerAddress?.value ?? "the gateway"}`);
   if (problems.length > 0) throw new Error(`not served:\n${problems.join("\n")}`);
-}
-
-/** `npm run vault:init` itself, with the world's Vault in the place of the real one. */
-async function initialise({ cloud }: Sandbox, stack: string, directory: string): Promise<void> {
-  const { vault } = await settingsOf(stack, projectDirectory, examples);
-  if (vault?.install !== true) throw new Error(`stack ${stack} has no vault.install; allowed: one that installs Vault`);
-  const api = await serveVault(cloud);
-  const servers = await serverAt(api.address, undefined);
-  // Its cluster is not there to be asked, and not needed beside the server.
-  const kubeConfig = () => Promise.reject(new Error("the sandbox has no API server"));
-  try {
-    await initializeVault({ stack, vault, replicas: 1, kubeConfig }, servers, {
-      keys: keysFile(join(directory, "vault-keys.json")),
-      record: () => recordInitialised(directory),
-      log: (line) => console.log(`  ${line}`),
-    });
-  } finally {
-    await api.close();
-  }
-  console.log(`In the sandbox, that is: npm run sandbox -- up --stack ${stack}`);
 }
 
 function problemsOfAll(world: World, urls: string[]): string[] {

@@ -192,7 +192,7 @@ describe("whether it can run", () => {
 
 describe("the stack", () => {
   const run = {
-    cluster: { context: "kind-test", kubeconfig: "/tmp/kubeconfig" },
+    cluster: { context: "kind-test", kubeconfig: "some/kubeconfig" },
     vaultAddress: "http://127.0.0.1:4001",
     cloudflareUrl: "http://127.0.0.1:4002/client/v4/",
     cloudflareIp: "10.96.0.10",

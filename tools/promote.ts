@@ -4,6 +4,7 @@ import { createInterface } from "node:readline/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
+import { TLS_SECRET } from "../components/certificate.ts";
 import { letsEncrypt } from "../components/issuer.ts";
 import type { Settings } from "../config.ts";
 import { projectDirectory } from "../sandbox/stack.ts";
@@ -148,7 +149,7 @@ async function untilFine({ verify, pause }: Promotion): Promise<Check[]> {
 
 /** The certificate in cert-manager's namespace, without a look at its key. */
 export async function certificateIn(kubeConfig: KubeConfig): Promise<Issued> {
-  const [name, namespace] = ["cert-manager-tls-wildcard-cluster", "cert-manager"];
+  const [name, namespace] = [TLS_SECRET, "cert-manager"];
   const { data } = await kubeConfig
     .makeApiClient(CoreV1Api)
     .readNamespacedSecret({ name, namespace })

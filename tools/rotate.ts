@@ -3,6 +3,7 @@ import { createInterface } from "node:readline/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { CoreV1Api, CustomObjectsApi, type KubeConfig, setHeaderOptions } from "@kubernetes/client-node";
+import { KV_VERSION, TOKEN_SECRET } from "../components/token-secret.ts";
 import { projectDirectory } from "../sandbox/stack.ts";
 import { runInForeground } from "./foreground.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
@@ -79,9 +80,7 @@ export interface Rotation {
 }
 
 const SERIAL = "oke-platform:cloudflare.tokenSerial";
-const SECRET = { namespace: "cert-manager", name: "cloudflare-token-secret" };
-/** External Secrets copies it from the ExternalSecret to the Secret with the data: https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/externalsecret/externalsecret_controller_template.go */
-const VERSION = "oke-platform/kv-version";
+const SECRET = { namespace: "cert-manager", name: TOKEN_SECRET };
 const EXTERNAL_SECRETS = { group: "external-secrets.io", version: "v1", plural: "externalsecrets" };
 
 /**
@@ -231,7 +230,7 @@ async function arrivalIn(kubeConfig: KubeConfig): Promise<Arrival | undefined> {
     });
   if (secret === undefined) return undefined;
   const { annotations = {}, resourceVersion = "" } = secret.metadata ?? {};
-  return { version: Number(annotations[VERSION] ?? 0), resourceVersion };
+  return { version: Number(annotations[KV_VERSION] ?? 0), resourceVersion };
 }
 
 interface ExternalSecret {
@@ -265,7 +264,7 @@ async function awaitArrival(
   throw new Error(
     `version ${version} has not reached Secret ${namespace}/${name} within ${seconds} s; External Secrets says: ${message}. The ` +
       "token that the cluster holds is valid until the next serial. The rotation is done when the Secret has that version in " +
-      `its annotation ${VERSION}; no other begins before`,
+      `its annotation ${KV_VERSION}; no other begins before`,
   );
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
+import { VAULT_TLS_SECRET } from "../components/vault-server.ts";
 import type { Settings } from "../config.ts";
 import { projectDirectory } from "../sandbox/stack.ts";
 import { runInForeground } from "./foreground.ts";
@@ -107,7 +108,7 @@ const FIRST_POD = "vault-0";
 async function caOf(vault: StackVault, kubeConfig: KubeConfig): Promise<string | undefined> {
   if (!vault.address.startsWith("https:")) return undefined;
   if (!vault.install) return vault.caBundle;
-  const [name, namespace] = ["vault-tls", namespaceOf(vault)];
+  const [name, namespace] = [VAULT_TLS_SECRET, namespaceOf(vault)];
   const { data } = await kubeConfig
     .makeApiClient(CoreV1Api)
     .readNamespacedSecret({ name, namespace })

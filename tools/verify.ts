@@ -15,7 +15,9 @@ import {
   setHeaderOptions,
   VersionApi,
 } from "@kubernetes/client-node";
+import { TLS_SECRET } from "../components/certificate.ts";
 import { letsEncrypt } from "../components/issuer.ts";
+import { TOKEN_SECRET } from "../components/token-secret.ts";
 import type { Settings } from "../config.ts";
 import { ask, type Endpoint, failureOf, knock, type Presented, shakeHands, shakeOldHands } from "./handshake.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
@@ -54,9 +56,7 @@ type Asked = VerifyOptions & { readonly timeoutMs: number };
 
 const CERT_MANAGER = "cert-manager";
 const ISTIO = "istio-system";
-const TOKEN_SECRET = "cloudflare-token-secret";
 const CERTIFICATE = "tls-wildcard-cluster";
-const TLS_SECRET = "cert-manager-tls-wildcard-cluster";
 const GATEWAY_SERVICE = "istio-ingressgateway";
 
 /**

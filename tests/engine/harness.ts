@@ -4,13 +4,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { isProviders, lastName } from "../../sandbox/resources.ts";
-import { recordInitialised, type Sandbox } from "../../sandbox/sandbox.ts";
+import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { projectDirectory, readStack, type StackConfig } from "../../sandbox/stack.ts";
-import { serveVault } from "../../sandbox/vault-api.ts";
-import { examples, problemsOf, type World } from "../../sandbox/world.ts";
-import { settingsOf as settingsFor } from "../../tools/stack.ts";
-import { initializeVault, serverAt } from "../../tools/vault.ts";
-import { keysFile } from "../../tools/vault-keys.ts";
+import { problemsOf, type World } from "../../sandbox/world.ts";
 
 /** Real seconds for each second of the world: a whole `up` in about three. */
 export const SCALE = 0.005;
@@ -74,24 +70,6 @@ export function tokensOf(world: World): { inCluster: string | undefined; valid: 
     inCluster: (data as Record<string, string> | undefined)?.["api-token"],
     valid: world.items("ApiToken").map(({ spec }) => spec.valueHash),
   };
-}
-
-/** What the operator does between the two phases: `npm run vault:init`, without the way into a cluster. */
-export async function initialise({ cloud }: Sandbox, directory: string): Promise<void> {
-  const { vault } = await settingsFor("fresh", projectDirectory, examples);
-  if (vault === undefined) throw new Error("the stack has no Vault");
-  const api = await serveVault(cloud);
-  const kubeConfig = () => Promise.reject(new Error("there is no API server"));
-  try {
-    const servers = await serverAt(api.address, undefined);
-    await initializeVault({ stack: "fresh", vault, replicas: 3, kubeConfig }, servers, {
-      keys: keysFile(join(directory, "vault-keys.json")),
-      record: () => recordInitialised(directory),
-      log: () => undefined,
-    });
-  } finally {
-    await api.close();
-  }
 }
 
 /** Whether the CLI's Node.js host is on PATH, which the official download has and the engine's module has not. */

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { initialise } from "../../sandbox/bootstrap.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { keyOf, World } from "../../sandbox/world.ts";
-import { changesIn, hasLanguageHost, initialise, problemsIn, SCALE } from "./harness.ts";
+import { changesIn, hasLanguageHost, problemsIn, SCALE } from "./harness.ts";
 
 // An engine that is killed during the bootstrap, at every point, and run again.
 
@@ -60,7 +61,7 @@ describe("the bootstrap", () => {
       return sandbox;
     };
     const openWhole = () => openSandbox({ directory: whole, stack: "fresh", scale: SCALE });
-    await initialise(await upIn(await openWhole()), whole);
+    await initialise(await upIn(await openWhole()), "fresh", whole);
     const undisturbed = await upIn(await openWhole());
     expect(await problemsIn(undisturbed, HOST)).toEqual([]);
     const expected = everythingIn(await look(undisturbed));
@@ -75,7 +76,7 @@ describe("the bootstrap", () => {
     };
     const kills = [await runToTheEnd()];
     const between = await open();
-    await initialise(between, directory);
+    await initialise(between, "fresh", directory);
     kills.push(await runToTheEnd());
     const last = await open();
     await last.stack.up({ expectNoChanges: true });
@@ -130,7 +131,7 @@ describe("an engine that is killed inside a create", () => {
   it("leaves a mount in Vault, which the next run takes over by itself", async () => {
     const first = await open();
     await first.stack.up();
-    await initialise(first, directory);
+    await initialise(first, "fresh", directory);
     const sandbox = await open();
     expect(await killedAt(sandbox, "Mount /secret", true)).toBe(true);
     expect(await up(sandbox)).toBe("");

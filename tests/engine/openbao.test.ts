@@ -366,7 +366,7 @@ const never: Request[] = [
   ["PUT", "sys/rotate", {}],
   ["PUT", "identity/entity", { name: "x" }],
   ["GET", "cubbyhole/x"],
-  ["PUT", "sys/audit/another", { type: "file", options: { file_path: "/tmp/x" } }],
+  ["PUT", "sys/audit/another", { type: "file", options: { file_path: "/vault/audit/another.log" } }],
 ];
 
 async function refusals(requests: Request[], token: string): Promise<string[]> {

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { initialise } from "../../sandbox/bootstrap.ts";
 import { forgetInitialised, openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { type State, World, worldWithBareVault, worldWithoutVault } from "../../sandbox/world.ts";
-import { changesIn, initialise, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
+import { changesIn, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
 
 // Vault from nothing to a token in use, through the real engine.
 
@@ -62,7 +63,7 @@ describe("a cluster without Vault", () => {
   });
 
   it("makes the rest in the second, and serves", async () => {
-    await initialise(sandbox, directory);
+    await initialise(sandbox, "fresh", directory);
     await open();
     await sandbox.stack.preview(options);
     const { outputs } = await sandbox.stack.up(options);
@@ -140,7 +141,7 @@ describe("a cluster without Vault", () => {
     // It unseals itself with the key of before, and is not initialised anew.
     const unsealed = (await look()).item("Vault /vault")?.spec;
     expect(unsealed).toMatchObject({ initialized: true, sealed: false });
-    await initialise(sandbox, directory);
+    await initialise(sandbox, "fresh", directory);
     expect((await look()).item("Vault /vault")?.spec).toEqual(unsealed);
     await open({ ...kept, vault: { ...kept.vault, initialized: true } });
     await sandbox.stack.up(options);
