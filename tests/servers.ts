@@ -3,7 +3,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer, type Server } from "node:net";
 import { createSecureContext, type TlsOptions } from "node:tls";
 import { KubeConfig } from "@kubernetes/client-node";
 import * as x509 from "@peculiar/x509";
@@ -11,6 +11,7 @@ import { decode, encode } from "dns-packet";
 import { parseSettings } from "../config.ts";
 import { readStack } from "../sandbox/stack.ts";
 import type { VerifyOptions } from "../tools/verify.ts";
+import { listening } from "./e2e/cloudflare.ts";
 import { named, registrationsOf } from "./harness.ts";
 
 // What a deployed platform looks like from outside, on loopback: its cluster's API, its DNS, its gateway, and the
@@ -25,18 +26,9 @@ export async function closeAll(): Promise<void> {
 
 /** Begins to listen on a port of the system's choice. */
 async function listen(server: Server): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket) => {
-    sockets.add(socket.once("close", () => sockets.delete(socket)).on("error", () => {}));
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  open.push(async () => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-    await once(server, "close");
-  });
-  return (server.address() as AddressInfo).port;
+  const { port, close } = await listening(server);
+  open.push(close);
+  return port;
 }
 
 /** A port on which something accepts connections and never says a word. */

@@ -1,36 +1,12 @@
 import "reflect-metadata";
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, connect, type Socket, type Server as TcpServer } from "node:net";
+import { connect } from "node:net";
 import { KubeConfig } from "@kubernetes/client-node";
 import * as x509 from "@peculiar/x509";
 import { type WebSocket, WebSocketServer } from "ws";
+import { type Listener, listening } from "./e2e/cloudflare.ts";
 
 // A cluster's API on loopback, as far as the tools around Vault use it: objects, watches, and port-forwards.
-
-/** A server that is listening on 127.0.0.1, and its end. */
-export interface Listening {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-export async function listening(server: TcpServer): Promise<Listening> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket)).on("error", () => {});
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port,
-    async close() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await once(server, "close");
-    },
-  };
-}
 
 /** A certificate that signs itself, for 127.0.0.1; the PEM is its own CA. */
 export async function certificateOfThisMachine(): Promise<{ cert: string; key: string }> {
@@ -74,7 +50,7 @@ export class VaultCluster {
   readonly channels = new Set<WebSocket>();
   readonly #watches = new Map<string, Set<ServerResponse>>();
   readonly #server: Server = createServer((request, response) => this.#answer(request, response));
-  #listening: Listening | undefined;
+  #listening: Listener | undefined;
 
   async start(): Promise<KubeConfig> {
     const websockets = new WebSocketServer({

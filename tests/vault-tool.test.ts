@@ -24,7 +24,8 @@ import { vaultApi } from "../tools/vault-api.ts";
 import { keysFile, ociKeys } from "../tools/vault-keys.ts";
 import { deployPolicy } from "../tools/vault-policy.ts";
 import { watchUntil } from "../tools/watch.ts";
-import { certificateOfThisMachine, type Kept, listening, VaultCluster, vaultPod } from "./vault-cluster.ts";
+import { listening } from "./e2e/cloudflare.ts";
+import { certificateOfThisMachine, type Kept, VaultCluster, vaultPod } from "./vault-cluster.ts";
 
 const PODS = "/api/v1/namespaces/vault/pods";
 const DEPLOY_TOKEN = "the-deploy-token";

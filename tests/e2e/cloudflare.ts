@@ -94,13 +94,17 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   };
 }
 
-interface Listener {
+/** A server that is listening, and its end, which ends its connections too. */
+export interface Listener {
   readonly port: number;
   close(): Promise<void>;
 }
 
-/** @throws when the port is taken */
-async function listening(server: Server, host: string, port: number): Promise<Listener> {
+/**
+ * @param port 0 for one of the system's choice
+ * @throws when the port is taken
+ */
+export async function listening(server: Server, host = "127.0.0.1", port = 0): Promise<Listener> {
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {
     sockets.add(socket.once("close", () => sockets.delete(socket)).on("error", () => {}));

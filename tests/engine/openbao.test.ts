@@ -12,7 +12,8 @@ import { demand, sealStatus, type VaultApi } from "../../tools/vault-api.ts";
 import { type Bootstrap, bootstrap } from "../../tools/vault-init.ts";
 import { type KeyStore, type Keys, keysFile } from "../../tools/vault-keys.ts";
 import { deployPolicy } from "../../tools/vault-policy.ts";
-import { certificateOfThisMachine, type Listening, listening } from "../vault-cluster.ts";
+import { type Listener, listening } from "../e2e/cloudflare.ts";
+import { certificateOfThisMachine } from "../vault-cluster.ts";
 import { findOpenBao, type OpenBao, startOpenBao } from "./openbao.ts";
 
 // The helper, its policies and the program's requests on a real server.
@@ -21,7 +22,7 @@ const places = { mount: "secret", path: "prod/cert-manager", role: "external-sec
 const installed = deployPolicy({ ...places, managed: true, install: true });
 
 let bao: OpenBao;
-let reviewer: Listening | undefined;
+let reviewer: Listener | undefined;
 const { cert: ca } = await certificateOfThisMachine();
 const begin = async (seal?: string) => {
   bao = await startOpenBao(seal);
