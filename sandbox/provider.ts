@@ -9,19 +9,9 @@ import status from "@pulumi/pulumi/proto/status_pb.js";
 import any from "google-protobuf/google/protobuf/any_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import struct from "google-protobuf/google/protobuf/struct_pb.js";
+import { lastName, type Properties, plain } from "../project/registration.ts";
 import { Cloud } from "./cloud.ts";
-import {
-  deadlineOf,
-  invoke,
-  kindOf,
-  lastName,
-  modelOf,
-  outputsOf,
-  type Properties,
-  plain,
-  same,
-  valueAt,
-} from "./resources.ts";
+import { deadlineOf, invoke, kindOf, modelOf, outputsOf, same, valueAt } from "./resources.ts";
 import { type Item, keyOf, type Request, type World } from "./world.ts";
 
 // The provider plugin of the sandbox. The engine starts it once for each of the four packages, in the place of the

@@ -1,5 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { deadlineOf, invoke, modelOf, outputsOf, plain } from "./resources.ts";
+import { plain } from "../project/registration.ts";
+import { deadlineOf, invoke, modelOf, outputsOf } from "./resources.ts";
 import {
   addressOf,
   emptyWorld,

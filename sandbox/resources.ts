@@ -1,10 +1,8 @@
+import { type Properties, plain, SECRET, SIGNATURE } from "../project/registration.ts";
 import { type Item, managementEndpointOf, type Request, sha256, vaultRefusal, type World } from "./world.ts";
 
 // How Pulumi's resource types are asked of the world, and what they say of its answer. Shared by the provider that
 // the real engine calls and by the replay of recorded programs.
-
-/** Inputs or outputs of a resource, without secret markers. */
-export type Properties = Record<string, unknown>;
 
 export interface ResourceModel {
   /**
@@ -28,21 +26,6 @@ export interface ResourceModel {
   imported?(item: Item, type: string): Properties;
 }
 
-/** Marks of secrets in the engine's protocol: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/rpc.ts */
-const SIGNATURE = "4dabf18193072939515e22adb298388d";
-const SECRET = "1b47061264138c4ac30d75fd1eb44270";
-
-export const isSecret = (value: unknown): value is { value: unknown } =>
-  typeof value === "object" && value !== null && (value as Properties)[SIGNATURE] === SECRET;
-
-/** Without the marks of secrets. */
-export function plain<T>(value: T): T {
-  if (Array.isArray(value)) return value.map(plain) as T;
-  if (typeof value !== "object" || value === null) return value;
-  if (isSecret(value)) return plain(value.value) as T;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)])) as T;
-}
-
 /** What a resource has beside its inputs. */
 export function outputsOf(type: string, inputs: Properties, item: Item, made: string): Properties {
   const { outputs, secrets = [] } = modelOf(type);
@@ -53,12 +36,6 @@ export function outputsOf(type: string, inputs: Properties, item: Item, made: st
   ];
   return Object.fromEntries(Object.entries(added).map(marked));
 }
-
-/** The name that the program gave a resource, from its URN. */
-export const lastName = (urn: string) => urn.split("::").slice(3).join("::");
-
-/** Whether a provider makes resources of this type; components and providers are the engine's alone. */
-export const isProviders = (type: string) => !/^(pulumi|oke-platform):/.test(type);
 
 /** A map of an input. */
 const at = (inputs: Properties, key: string) => (inputs[key] ?? {}) as Properties;

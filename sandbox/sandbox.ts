@@ -13,9 +13,9 @@ import {
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
+import { projectDirectory, readStack, type StackConfig } from "../project/stack.ts";
 import { Cloud } from "./cloud.ts";
 import { findEngine } from "./engine.ts";
-import { projectDirectory, readStack, type StackConfig } from "./stack.ts";
 import { emptyWorld, type Latencies, type State, worldWithoutVault } from "./world.ts";
 
 export interface SandboxOptions {

@@ -1,21 +1,10 @@
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
+import { examples } from "../project/placeholders.ts";
 
 // OKE, OCI, Cloudflare and Vault as far as the platform meets them: what they refuse, and when things become ready.
 // Pure: no Pulumi, no files, no real clock. Time is virtual, in seconds. The whole state is one JSON value, so that
 // it can live in a file, as a cloud's objects outlive the tool that made them.
-
-/** What the sandbox puts in the place of the placeholders in the shipped stack files. */
-export const examples: Record<string, string> = {
-  "<zone>": "example.com",
-  "<e-mail>": "platform@example.com",
-  "<OKE cluster OCID>": "ocid1.cluster.oc1.eu-frankfurt-1.aaaasandboxcluster",
-  "<compartment OCID>": "ocid1.compartment.oc1..aaaasandboxcompartment",
-  "<VCN OCID>": "ocid1.vcn.oc1.eu-frankfurt-1.aaaasandboxvcn",
-  "<load balancer subnet OCID>": "ocid1.subnet.oc1.eu-frankfurt-1.aaaasandboxlbsubnet",
-  "<node NSG OCID>": "ocid1.networksecuritygroup.oc1.eu-frankfurt-1.aaaasandboxnodes",
-  "<Vault address>": "http://127.0.0.1:8200",
-};
 
 /** Seconds that each thing takes: runs on real components, and published provisioning times. */
 export const usualLatencies = {

@@ -2,10 +2,10 @@ import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/prom
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { projectDirectory, readStack } from "../sandbox/stack.ts";
+import { type Registration, record, recordStack } from "../project/record.ts";
+import { projectDirectory, readStack } from "../project/stack.ts";
 import { diffMarkdown, diffOf, diffText, type Revision } from "../tools/diff.ts";
 import { planMermaid, planOf, revisionsIn, withoutSecrets } from "../tools/plan.ts";
-import { type Registration, record, recordStack } from "../tools/record.ts";
 import { type Planner, pairsAgainst } from "../tools/revision.ts";
 import { copyProject, git } from "./pull-request.ts";
 

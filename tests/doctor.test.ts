@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parseSettings, type Settings } from "../config.ts";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 import type { Finding } from "../tools/doctor/finding.ts";
 import { certificateBudget, doctor, findingsText } from "../tools/doctor.ts";
 import {

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { chartDefaults } from "../components/charts.ts";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 import {
   CA_CONFIG_MAP,
   type FixtureOptions,

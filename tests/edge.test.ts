@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { examples } from "../project/placeholders.ts";
+import type { Registration } from "../project/record.ts";
 import { graphOf, replayUp } from "../sandbox/replay.ts";
-import { answers, emptyWorld, examples, problemsOf } from "../sandbox/world.ts";
-import type { Registration } from "../tools/record.ts";
+import { answers, emptyWorld, problemsOf } from "../sandbox/world.ts";
 import { type Changes, named, registrationsOf } from "./harness.ts";
 
 // The edge of the cloud, from settings to what OCI and Cloudflare are asked for, value by value. That the cloud

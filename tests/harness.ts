@@ -1,18 +1,18 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { vi } from "vitest";
+import { examples } from "../project/placeholders.ts";
+import { type Registration, record } from "../project/record.ts";
+import { readStack } from "../project/stack.ts";
 import { willingCloud } from "../sandbox/replay.ts";
-import { readStack } from "../sandbox/stack.ts";
 import {
   addressOf,
   emptyWorld,
-  examples,
   type State,
   sha256,
   World,
   worldWithBareVault,
   worldWithoutVault,
 } from "../sandbox/world.ts";
-import { type Registration, record } from "../tools/record.ts";
 
 /** Settings to change, by key below `oke-platform:`; undefined removes one. */
 export type Changes = Readonly<Record<string, unknown>>;

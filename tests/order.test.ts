@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { lastName } from "../project/registration.ts";
 import {
   complaints,
   type Graph,
@@ -11,10 +12,9 @@ import {
   timedCloud,
   willingCloud,
 } from "../sandbox/replay.ts";
-import { lastName } from "../sandbox/resources.ts";
 import { emptyWorld, usualLatencies } from "../sandbox/world.ts";
-import { leastSeconds, waveSeconds } from "../tools/bench.ts";
-import { declaredEdges, isImplied, meritOf, type Surroundings } from "../tools/edges.ts";
+import { leastSeconds, waveSeconds } from "../workbench/bench.ts";
+import { declaredEdges, isImplied, meritOf, type Surroundings } from "../workbench/edges.ts";
 import { type Changes, registrationsOf, variants } from "./harness.ts";
 
 // The order of things, proven against a world that refuses: the recorded program is played on its virtual clock.

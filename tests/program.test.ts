@@ -3,10 +3,10 @@ import * as certManager from "@kubernetes-models/cert-manager/cert-manager.io/v1
 import * as externalSecrets from "@kubernetes-models/external-secrets/external-secrets.io/v1";
 import * as istio from "@kubernetes-models/istio/networking.istio.io/v1";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Registration } from "../project/record.ts";
+import { isSecret, type Properties } from "../project/registration.ts";
+import { projectDirectory } from "../project/stack.ts";
 import { willingCloud } from "../sandbox/replay.ts";
-import { isSecret, type Properties } from "../sandbox/resources.ts";
-import { projectDirectory } from "../sandbox/stack.ts";
-import type { Registration } from "../tools/record.ts";
 import { registrationsOf, variants } from "./harness.ts";
 
 // Laws over every resource that the program registers, in every way of setting it up: a new resource is under them

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { cp, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 
 // Repositories to make pull requests in, away from this one.
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "vitest";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 
 // README.ko.md says what README.md says, as far as a machine can compare them: the same blocks in the same order, and
 // in each the same code, links and numbers. Whether the sentences mean the same, only a reader knows.

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { projectDirectory } from "../sandbox/stack.ts";
-import { edgesTable, graphOfStack } from "../tools/edges.ts";
+import { projectDirectory } from "../project/stack.ts";
+import { edgesTable, graphOfStack } from "../workbench/edges.ts";
 
 /** What stands in the README between `<!-- name:begin -->` and `<!-- name:end -->`. */
 async function partOf(name: string): Promise<string> {

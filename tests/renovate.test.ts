@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { chartDefaults } from "../components/charts.ts";
+import { projectDirectory } from "../project/stack.ts";
 import { engineVersion } from "../sandbox/engine.ts";
-import { projectDirectory } from "../sandbox/stack.ts";
 
 // What Renovate finds by renovate.json: its own expressions on the real files. Not run: Renovate itself.
 

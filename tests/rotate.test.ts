@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 import { type PulumiCli, proofText, pulumiCli, type RotateOptions, rotate } from "../tools/rotate.ts";
 import { VaultCluster } from "./vault-cluster.ts";
 

@@ -9,7 +9,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import * as x509 from "@peculiar/x509";
 import { decode, encode } from "dns-packet";
 import { parseSettings } from "../config.ts";
-import { readStack } from "../sandbox/stack.ts";
+import { readStack } from "../project/stack.ts";
 import type { VerifyOptions } from "../tools/verify.ts";
 import { listening } from "./e2e/cloudflare.ts";
 import { named, registrationsOf } from "./harness.ts";

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { examples } from "../project/placeholders.ts";
+import type { Registration } from "../project/record.ts";
 import { willingCloud } from "../sandbox/replay.ts";
-import { examples, type State, World, worldWithBareVault, worldWithoutVault } from "../sandbox/world.ts";
-import type { Registration } from "../tools/record.ts";
+import { type State, World, worldWithBareVault, worldWithoutVault } from "../sandbox/world.ts";
 import { named, registrationsOf } from "./harness.ts";
 
 // Every setting at another value than its default arrives where it belongs, and every resource has the options that

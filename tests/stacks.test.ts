@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Registration } from "../tools/record.ts";
+import type { Registration } from "../project/record.ts";
 import { named, registrationsOf } from "./harness.ts";
 
 // What the shipped stacks register, object by object and value by value. This proves what is asked for.

@@ -9,7 +9,7 @@ import { delimiter, join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseSettings } from "../config.ts";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 import { forward, readyPod } from "../tools/port-forward.ts";
 import {
   commandsToBeginAnew,

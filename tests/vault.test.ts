@@ -5,19 +5,19 @@ import { Mount } from "@pulumi/vault/mount.js";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { explainTakenNames } from "../components/adoption.ts";
 import { readerPolicy } from "../components/vault-access.ts";
+import { examples } from "../project/placeholders.ts";
+import { type Registration, record } from "../project/record.ts";
+import { lastName } from "../project/registration.ts";
+import { readStack } from "../project/stack.ts";
 import { willingCloud } from "../sandbox/replay.ts";
-import { lastName } from "../sandbox/resources.ts";
-import { readStack } from "../sandbox/stack.ts";
 import {
   emptyWorld,
-  examples,
   type Request,
   type State,
   World,
   worldWithBareVault,
   worldWithoutVault,
 } from "../sandbox/world.ts";
-import { type Registration, record } from "../tools/record.ts";
 import { type Changes, named, registrationsOf, type Secrets } from "./harness.ts";
 
 // Vault from settings to what the cluster, OCI and Vault itself are asked for, value by value; and what is refused

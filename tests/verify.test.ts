@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
-import { readStack } from "../sandbox/stack.ts";
+import { readStack } from "../project/stack.ts";
 import { type Check, command, type VerifyOptions, verify } from "../tools/verify.ts";
 import {
   ADDRESS,

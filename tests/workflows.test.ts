@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 import { copyProject, git } from "./pull-request.ts";
 
 // The workflows of .github: by GitHub's own schema, by what they may do, and by running their steps word by word. Not

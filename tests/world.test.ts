@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { examples } from "../project/placeholders.ts";
 import {
   addressOf,
   answers,
   emptyWorld,
-  examples,
   type Item,
   initialiseVault,
   type Latencies,

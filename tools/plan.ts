@@ -1,11 +1,11 @@
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
-import { isSecret, lastName } from "../sandbox/resources.ts";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { type Registration, recordStack } from "../project/record.ts";
+import { isSecret, lastName } from "../project/registration.ts";
+import { projectDirectory } from "../project/stack.ts";
+import { edgesTable, graphOfStack } from "../workbench/edges.ts";
 import { diffMarkdown, diffOf, diffText, type Revision } from "./diff.ts";
-import { edgesTable, graphOfStack } from "./edges.ts";
-import { type Registration, recordStack } from "./record.ts";
 import { type Planner, pairsAgainst, planInChild, sealedIn } from "./revision.ts";
 
 /** What the program would register for a stack, without engine, cloud or credentials. */

@@ -7,7 +7,7 @@ import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import { TLS_SECRET } from "../components/certificate.ts";
 import { letsEncrypt } from "../components/issuer.ts";
 import type { Settings } from "../config.ts";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 import { certificateBudget } from "./doctor.ts";
 import { runInForeground } from "./foreground.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { CoreV1Api, CustomObjectsApi, type KubeConfig, setHeaderOptions } from "@kubernetes/client-node";
 import { KV_VERSION, TOKEN_SECRET } from "../components/token-secret.ts";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 import { runInForeground } from "./foreground.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
 import { watchUntil } from "./watch.ts";

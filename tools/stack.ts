@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
 import type { Cluster } from "../components/cluster.ts";
 import { parseSettings, type Settings } from "../config.ts";
-import { projectDirectory, readStack } from "../sandbox/stack.ts";
+import { projectDirectory, readStack } from "../project/stack.ts";
 
 // What the tools that look at the real thing need to know of a stack.
 

@@ -7,7 +7,7 @@ import { parseArgs, promisify } from "node:util";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import { VAULT_TLS_SECRET } from "../components/vault-server.ts";
 import type { Settings } from "../config.ts";
-import { projectDirectory } from "../sandbox/stack.ts";
+import { projectDirectory } from "../project/stack.ts";
 import { runInForeground } from "./foreground.ts";
 import {
   awaitRunning,

@@ -9,8 +9,8 @@ import {
 } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
 import { parseSettings, type Settings } from "../../config.ts";
+import { projectDirectory, readStack } from "../../project/stack.ts";
 import { findEngine } from "../../sandbox/engine.ts";
-import { projectDirectory, readStack } from "../../sandbox/stack.ts";
 import { CA_CONFIG_MAP } from "./fixtures.ts";
 import type { TestCluster } from "./requirements.ts";
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { StackConfig } from "../../project/stack.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import type { StackConfig } from "../../sandbox/stack.ts";
 import { emptyWorld, problemsOf, sha256, World } from "../../sandbox/world.ts";
 import {
   changesIn,

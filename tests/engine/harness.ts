@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
-import { isProviders, lastName } from "../../sandbox/resources.ts";
+import { isProviders, lastName } from "../../project/registration.ts";
+import { projectDirectory, readStack, type StackConfig } from "../../project/stack.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
-import { projectDirectory, readStack, type StackConfig } from "../../sandbox/stack.ts";
 import { problemsOf, type World } from "../../sandbox/world.ts";
 
 /** Real seconds for each second of the world: a whole `up` in about three. */

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { initialise } from "../../sandbox/bootstrap.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { keyOf, World } from "../../sandbox/world.ts";
+import { initialise } from "../../workbench/bootstrap.ts";
 import { changesIn, hasLanguageHost, problemsIn, SCALE } from "./harness.ts";
 
 // An engine that is killed during the bootstrap, at every point, and run again.

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setInterval } from "node:timers/promises";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { StackConfig } from "../../project/stack.ts";
 import { openSandbox } from "../../sandbox/sandbox.ts";
-import type { StackConfig } from "../../sandbox/stack.ts";
 import { emptyWorld, sha256, World } from "../../sandbox/world.ts";
 import { everythingIn, SCALE, withSettings } from "./harness.ts";
 

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { readerPolicy } from "../../components/vault-access.ts";
-import { projectDirectory } from "../../sandbox/stack.ts";
+import { projectDirectory } from "../../project/stack.ts";
 import { unsealVault } from "../../tools/vault.ts";
 import { demand, sealStatus, type VaultApi } from "../../tools/vault-api.ts";
 import { type Bootstrap, bootstrap } from "../../tools/vault-init.ts";

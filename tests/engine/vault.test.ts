@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { initialise } from "../../sandbox/bootstrap.ts";
 import { forgetInitialised, openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { type State, World, worldWithBareVault, worldWithoutVault } from "../../sandbox/world.ts";
+import { initialise } from "../../workbench/bootstrap.ts";
 import { changesIn, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
 
 // Vault from nothing to a token in use, through the real engine.

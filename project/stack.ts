@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
-import { examples } from "./world.ts";
+import { examples } from "./placeholders.ts";
 
 /** Where the project's own files are. */
 export const projectDirectory = fileURLToPath(new URL("..", import.meta.url));

@@ -1,3 +1,6 @@
+import { recordStack } from "../project/record.ts";
+import { lastName } from "../project/registration.ts";
+import type { StackConfig } from "../project/stack.ts";
 import {
   complaints,
   type Edge,
@@ -10,10 +13,7 @@ import {
   replayUp,
   willingCloud,
 } from "../sandbox/replay.ts";
-import { lastName } from "../sandbox/resources.ts";
-import type { StackConfig } from "../sandbox/stack.ts";
 import { emptyWorld, type State } from "../sandbox/world.ts";
-import { recordStack } from "./record.ts";
 
 // Which dependency is there for what: each declared one is taken out of the recorded program, which is then played
 // against the world until something goes wrong.

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { isProviders, lastName } from "../project/registration.ts";
+import { projectDirectory } from "../project/stack.ts";
+import { leftovers } from "../sandbox/replay.ts";
+import { collectSteps, forgetInitialised, openSandbox, type Step } from "../sandbox/sandbox.ts";
+import { emptyWorld, problemsOf, World } from "../sandbox/world.ts";
 import { initialise } from "./bootstrap.ts";
-import { leftovers } from "./replay.ts";
-import { isProviders, lastName } from "./resources.ts";
-import { collectSteps, forgetInitialised, openSandbox, type Step } from "./sandbox.ts";
-import { projectDirectory } from "./stack.ts";
-import { emptyWorld, problemsOf, World } from "./world.ts";
 
 const usage = `npm run sandbox -- <up|preview|destroy|vault:init> [--stack prod] [--scale 0.05]
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
-import { projectDirectory, readStack, type StackConfig } from "../sandbox/stack.ts";
+import { projectDirectory, readStack, type StackConfig } from "./stack.ts";
 
 /** A resource as the program registered it. */
 export interface Registration {

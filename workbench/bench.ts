@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { isProviders } from "../project/registration.ts";
+import { projectDirectory, readStack, type StackConfig } from "../project/stack.ts";
 import { type Graph, replayUp } from "../sandbox/replay.ts";
-import { deadlineOf, isProviders, modelOf, same } from "../sandbox/resources.ts";
+import { deadlineOf, modelOf, same } from "../sandbox/resources.ts";
 import { collectSteps, openSandbox, type Step } from "../sandbox/sandbox.ts";
-import { projectDirectory, readStack, type StackConfig } from "../sandbox/stack.ts";
 import { emptyWorld, keyOf, type Latencies, Refusal, type State, usualLatencies, World } from "../sandbox/world.ts";
 import { declaredEdges, graphOfStack, meritOf } from "./edges.ts";
 
@@ -133,7 +134,7 @@ const PULUMI = 'import * as pulumi from "@pulumi/pulumi";\n';
 /** What the program asks of the clouds is answered at once. */
 const MOCKS = `
 import { willingCloud } from ${url("../sandbox/replay.ts")};
-import { readStack } from ${url("../sandbox/stack.ts")};
+import { readStack } from ${url("../project/stack.ts")};
 const config = await readStack("prod");
 `;
 /** The mock monitor knows no hooks. */

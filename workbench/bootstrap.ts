@@ -1,11 +1,11 @@
 import { join } from "node:path";
+import { examples } from "../project/placeholders.ts";
+import { projectDirectory } from "../project/stack.ts";
+import { recordInitialised, type Sandbox } from "../sandbox/sandbox.ts";
+import { serveVault } from "../sandbox/vault-api.ts";
 import { settingsOf } from "../tools/stack.ts";
 import { initializeVault, serverAt } from "../tools/vault.ts";
 import { keysFile } from "../tools/vault-keys.ts";
-import { recordInitialised, type Sandbox } from "./sandbox.ts";
-import { projectDirectory } from "./stack.ts";
-import { serveVault } from "./vault-api.ts";
-import { examples } from "./world.ts";
 
 /**
  * What the operator does between the two phases: `npm run vault:init` itself, with the world's Vault in the place of

@@ -1,0 +1,11 @@
+/** What the sandbox puts in the place of the placeholders in the shipped stack files. */
+export const examples: Record<string, string> = {
+  "<zone>": "example.com",
+  "<e-mail>": "platform@example.com",
+  "<OKE cluster OCID>": "ocid1.cluster.oc1.eu-frankfurt-1.aaaasandboxcluster",
+  "<compartment OCID>": "ocid1.compartment.oc1..aaaasandboxcompartment",
+  "<VCN OCID>": "ocid1.vcn.oc1.eu-frankfurt-1.aaaasandboxvcn",
+  "<load balancer subnet OCID>": "ocid1.subnet.oc1.eu-frankfurt-1.aaaasandboxlbsubnet",
+  "<node NSG OCID>": "ocid1.networksecuritygroup.oc1.eu-frankfurt-1.aaaasandboxnodes",
+  "<Vault address>": "http://127.0.0.1:8200",
+};
