@@ -1,18 +1,9 @@
-import { customResource, define, releaseOf, runs } from "./kubernetes.ts";
+import { customResource, runs } from "./kubernetes.ts";
 import { backoff, HOUR, type Item } from "./state.ts";
 import { speaksTls, vaultRefusal } from "./vault.ts";
 import type { Happening, Kind, System, World } from "./world.ts";
 
 // External Secrets, which reads in Vault what a store lets it, and stores it in Secrets.
-
-const GROUP = "external-secrets.io";
-const externals = (plural: string, namespaced: boolean) => ({
-  definition: `${plural}.${GROUP}`,
-  namespaced,
-  definedBy: "external-secrets",
-  answeredBy: "external-secrets",
-  webhook: `validate.${plural.slice(0, -1)}.${GROUP}`,
-});
 
 interface VaultProvider {
   server: string;
@@ -66,13 +57,11 @@ function mayRead(world: World, policies: string[], mount: string, path: string):
 
 /** Why a client that is set up like this cannot speak to an installed Vault. */
 function transportRefusal(world: World, { server, caProvider }: VaultProvider): string | undefined {
-  const release = releaseOf(world, "vault");
-  if (release === undefined) return undefined;
-  if (speaksTls(release) !== server.startsWith("https:"))
-    return speaksTls(release)
-      ? "Client sent an HTTP request to an HTTPS server"
-      : "http: server gave HTTP response to HTTPS client";
-  if (!speaksTls(release)) return undefined;
+  const tls = speaksTls(world);
+  if (tls === undefined) return undefined;
+  if (tls !== server.startsWith("https:"))
+    return tls ? "Client sent an HTTP request to an HTTPS server" : "http: server gave HTTP response to HTTPS client";
+  if (!tls) return undefined;
   const ca = caProvider && world.item(`Secret ${caProvider.namespace}/${caProvider.name}`);
   return ca ? undefined : "tls: failed to verify certificate: x509: certificate signed by unknown authority";
 }
@@ -139,11 +128,13 @@ const looked =
 
 export const externalSecrets: System = {
   kinds: {
-    ClusterSecretStore: customResource(externals("clustersecretstores", false), {
+    ClusterSecretStore: customResource("clustersecretstores.external-secrets.io", {
+      namespaced: false,
       seconds: 1,
       start: looked("validateStore"),
     }),
-    ExternalSecret: customResource(externals("externalsecrets", true), {
+    ExternalSecret: customResource("externalsecrets.external-secrets.io", {
+      namespaced: true,
       seconds: 2,
       start: looked("sync"),
       // creationPolicy Owner: the garbage collector takes the Secret with its owner.
@@ -152,15 +143,10 @@ export const externalSecrets: System = {
   },
   happenings: { validateStore, sync },
   seen(world, item) {
-    if (item.kind !== "Release" || item.spec.chart !== "external-secrets" || !item.ready) return;
-    define(world, [externals("externalsecrets", true)]);
+    if (item.kind !== "Deployment" || item.spec.chart !== "external-secrets" || !item.ready) return;
+    if (!runs(world, "external-secrets")) return;
+    // A controller that starts looks at everything that is there.
     for (const kind of ["ClusterSecretStore", "ExternalSecret"])
       for (const waiting of world.items(kind)) if (!waiting.ready) world.start(waiting);
-  },
-  gone(world, item) {
-    if (item.kind !== "Release" || item.spec.chart !== "external-secrets") return;
-    // This chart does not keep its definitions, and with them go all objects: https://github.com/external-secrets/external-secrets/tree/v2.9.0/deploy/charts/external-secrets
-    world.state.definitions = world.state.definitions.filter((group) => group !== GROUP);
-    for (const kind of ["ExternalSecret", "ClusterSecretStore"]) for (const it of world.items(kind)) world.drop(it);
   },
 };

@@ -1,4 +1,4 @@
-import { type Item, keyOf, Refusal, type Request, type Spec, type State, sha256 } from "./state.ts";
+import { type Item, keyOf, nextRandom, Refusal, type Request, type Spec, type State, sha256 } from "./state.ts";
 
 // Objects, a clock, and what happens when. What a kind of object is and does is told by its system; the world is given
 // the systems and knows none of them.
@@ -18,6 +18,8 @@ export interface Kind {
   taken?(request: Request): string;
   /** Refuses what the system refuses at once, on create and on update. */
   admit?(world: World, request: Request): void;
+  /** Refuses an update. @default - what is refused of a create */
+  admitChange?(world: World, item: Item): void;
   admitRemoval?(world: World, item: Item): void;
   /** Usual seconds until it is ready, or until its controller has had its first look. @default - nobody asks for it */
   readonly seconds?: number;
@@ -27,6 +29,8 @@ export interface Kind {
   change?(world: World, item: Item): void;
   /** Seconds of a removal. @default 0.5 */
   removalSeconds?(item: Item): number;
+  /** What ends as soon as its removal begins. */
+  leaving?(world: World, item: Item): void;
   /** What goes with it. */
   removed?(world: World, item: Item): void;
 }
@@ -46,6 +50,8 @@ export interface System {
   seen?(world: World, item: Item): void;
   /** What its controllers do when any system's object is gone. */
   gone?(world: World, item: Item): void;
+  /** Why the pods of a workload do not start; undefined when they do. */
+  podRefusal?(world: World, workload: Item): string | undefined;
   /** What must never be, and is. */
   violations?(world: World): string[];
 }
@@ -150,8 +156,9 @@ export class World {
     const item = this.item(key);
     if (item === undefined) throw new Refusal(`${key} not found`);
     this.#fail("update", item.kind);
-    const { admit, change } = this.kind(item.kind);
-    admit?.(this, { ...item, spec });
+    const { admit, admitChange, change } = this.kind(item.kind);
+    if (admitChange) admitChange(this, item);
+    else admit?.(this, { ...item, spec });
     item.spec = spec;
     this.renew(item);
     if (change) change(this, item);
@@ -169,10 +176,11 @@ export class World {
     const item = this.item(key);
     if (item === undefined) return;
     this.#fail("remove", item.kind);
-    const { admitRemoval, removalSeconds } = this.kind(item.kind);
+    const { admitRemoval, removalSeconds, leaving } = this.kind(item.kind);
     admitRemoval?.(this, item);
     item.removing = true;
     this.renew(item);
+    leaving?.(this, item);
     this.after(removalSeconds?.(item) ?? REMOVAL, "removed", item);
   }
 
@@ -211,6 +219,15 @@ export class World {
     for (const system of this.#systems) system.seen?.(this, item);
   }
 
+  /** Why the pods of a workload do not start, by any of the systems; undefined when they do. */
+  podRefusal(workload: Item): string | undefined {
+    for (const system of this.#systems) {
+      const refusal = system.podRefusal?.(this, workload);
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
   /** @param step how often it was tried, or which part of a sequence comes */
   after(seconds: number, what: string, item: Item, step = 0): void {
     if (this.#happenings[what] === undefined) throw new Error(`the world knows nothing that is called ${what}`);
@@ -226,12 +243,9 @@ export class World {
     item.generation += 1;
   }
 
-  /** A number from 0 to 1; the same sequence for the same seed. Mulberry32, in the public domain. */
+  /** A number from 0 to 1, by the state's seed. */
   random(): number {
-    this.state.random = (this.state.random + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.state.random ^ (this.state.random >>> 15), 1 | this.state.random);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    return nextRandom(this.state);
   }
 
   /** Whether this is what is to fail once. */
