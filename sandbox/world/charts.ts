@@ -125,8 +125,8 @@ export const charts: Readonly<Record<string, Chart>> = {
     objects(release) {
       const { service = { type: "LoadBalancer" }, podAnnotations = {} } = release.values as Record<string, Spec>;
       return [
-        ...services(release, [release.name], service),
         ...deployments(release, [release.name], { podAnnotations }),
+        ...services(release, [release.name], service),
       ];
     },
   },

@@ -105,6 +105,7 @@ const rolledOut: Happening = (world, item) => {
 function roll(world: World, item: Item): void {
   const refusal = world.podRefusal(item);
   item.ready = false;
+  item.status.stuck = refusal !== undefined;
   item.reason = refusal ?? (item.status.up === true ? "the new revision is not rolled out" : WAITING);
   const seconds = world.seconds(String(item.spec.chart)) * (item.status.up === true ? UPGRADE : 1);
   // A chart's seconds begin with its download.

@@ -98,6 +98,11 @@ const addressed: Happening = (world, item) => {
 
 function startService(world: World, item: Item): void {
   const { type, annotations } = serviceOf(item);
+  const pods = world.item(`Deployment ${item.namespace}/${item.name}`);
+  // Counted in a row, though the real controller would not wait for pods that never start: then there is no gain in
+  // a gateway that is installed before what its pods need.
+  item.status.held = pods?.status.stuck === true && pods.status.up !== true;
+  if (item.status.held) return;
   // Without OCI's annotations it is another controller's, such as k3s has: an address of a node, at once.
   if (type === "LoadBalancer" && annotations?.[`${SERVICE}-shape`] !== undefined) {
     ensureLoadBalancer(world, item, 0);
@@ -171,6 +176,10 @@ export const cloudController: System = {
     Service: { id: namespacedId, start: startService },
   },
   happenings: { ensureLoadBalancer, addressed },
+  seen(world, { kind, namespace, name, status }) {
+    const service = kind === "Deployment" && status.stuck !== true && world.item(`Service ${namespace}/${name}`);
+    if (service && service.status.held === true) startService(world, service);
+  },
   gone(world, item) {
     if (item.kind === "Service") world.removeNow(`LoadBalancer /${item.name}`);
   },
