@@ -1,6 +1,7 @@
 import { type Chart, charts } from "./charts.ts";
 import { admitNamespace, DEFINITION, namespacedId, WAITING } from "./kubernetes.ts";
 import { type Item, keyOf, Refusal, type Request, type Spec } from "./state.ts";
+import { cancel } from "./timers.ts";
 import type { Happening, System, World } from "./world.ts";
 
 // Helm: releases and their records, and whose the objects of a chart are. A release here is its records; while there
@@ -143,7 +144,7 @@ function applyOne(world: World, release: Item, object: Request): Item {
   item.spec = object.spec;
   item.ready = false;
   item.reason = WAITING;
-  item.status.begun = release.status.begun;
+  if (item.kind !== "Service") item.status.begun = release.status.begun;
   world.renew(item);
   return item;
 }
@@ -159,6 +160,7 @@ function settle(world: World, release: Item): void {
   setStatus(release, "deployed");
   release.ready = true;
   release.reason = "";
+  cancel(world.state, keyOf(release), "timedOut");
   world.seen(release);
 }
 

@@ -101,8 +101,11 @@ function startService(world: World, item: Item): void {
   const pods = world.item(`Deployment ${item.namespace}/${item.name}`);
   // Counted in a row, though the real controller would not wait for pods that never start: then there is no gain in
   // a gateway that is installed before what its pods need.
-  item.status.held = pods?.status.stuck === true && pods.status.up !== true;
-  if (item.status.held) return;
+  if (pods?.status.stuck === true && pods.status.up !== true) {
+    item.status.held = true;
+    return;
+  }
+  delete item.status.held;
   // Without OCI's annotations it is another controller's, such as k3s has: an address of a node, at once.
   if (type === "LoadBalancer" && annotations?.[`${SERVICE}-shape`] !== undefined) {
     ensureLoadBalancer(world, item, 0);

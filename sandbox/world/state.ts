@@ -32,7 +32,7 @@ export interface Item {
 }
 
 /** Something that will happen to an object by itself. */
-interface Timer {
+export interface Timer {
   at: number;
   what: string;
   key: string;
@@ -70,6 +70,13 @@ export class Refusal extends Error {}
 export const keyOf = ({ kind, namespace = "", name }: Omit<Request, "spec">) => `${kind} ${namespace}/${name}`;
 
 export const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
+/** Whether this is what is to fail once; then it is not any more. */
+export function fails({ faults }: Pick<State, "faults">, operation: string, kind: string): boolean {
+  const at = faults.indexOf(`${operation} ${kind}`);
+  if (at >= 0) faults.splice(at, 1);
+  return at >= 0;
+}
 
 /** A number from 0 to 1; the same sequence for the same seed. Mulberry32, in the public domain. */
 export function nextRandom(state: Pick<State, "random">): number {

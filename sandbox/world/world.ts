@@ -1,4 +1,5 @@
-import { type Item, keyOf, nextRandom, Refusal, type Request, type Spec, type State, sha256 } from "./state.ts";
+import { fails, type Item, keyOf, nextRandom, Refusal, type Request, type Spec, type State, sha256 } from "./state.ts";
+import { cancel, schedule } from "./timers.ts";
 
 // Objects, a clock, and what happens when. What a kind of object is and does is told by its system; the world is given
 // the systems and knows none of them.
@@ -156,12 +157,12 @@ export class World {
     const item = this.item(key);
     if (item === undefined) throw new Refusal(`${key} not found`);
     this.#fail("update", item.kind);
-    const { admit, admitChange, change } = this.kind(item.kind);
-    if (admitChange) admitChange(this, item);
-    else admit?.(this, { ...item, spec });
+    const kind = this.kind(item.kind);
+    if (kind.admitChange) kind.admitChange(this, item);
+    else kind.admit?.(this, { ...item, spec });
     item.spec = spec;
     this.renew(item);
-    if (change) change(this, item);
+    if (kind.change) kind.change(this, item);
     else this.start(item);
     this.#observe();
     return item;
@@ -195,8 +196,7 @@ export class World {
   removeNow(key: string): void {
     const item = this.item(key);
     delete this.state.items[key];
-    const { timers } = this.state;
-    for (let at = timers.length - 1; at >= 0; at--) if (timers[at]?.key === key) timers.splice(at, 1);
+    cancel(this.state, key);
     if (item === undefined) return;
     this.#ofKind(item.kind).delete(key);
     for (const system of this.#systems) system.gone?.(this, item);
@@ -221,21 +221,13 @@ export class World {
 
   /** Why the pods of a workload do not start, by any of the systems; undefined when they do. */
   podRefusal(workload: Item): string | undefined {
-    for (const system of this.#systems) {
-      const refusal = system.podRefusal?.(this, workload);
-      if (refusal !== undefined) return refusal;
-    }
-    return undefined;
+    return this.#systems.map((system) => system.podRefusal?.(this, workload)).find((refusal) => refusal !== undefined);
   }
 
   /** @param step how often it was tried, or which part of a sequence comes */
   after(seconds: number, what: string, item: Item, step = 0): void {
     if (this.#happenings[what] === undefined) throw new Error(`the world knows nothing that is called ${what}`);
-    const timer = { at: this.now + seconds, what, key: keyOf(item), generation: item.generation, step };
-    const { timers } = this.state;
-    // Behind those of the same moment: what was begun first happens first.
-    const place = timers.findIndex((other) => other.at > timer.at);
-    timers.splice(place < 0 ? timers.length : place, 0, timer);
+    schedule(this.state, { at: this.now + seconds, what, key: keyOf(item), generation: item.generation, step });
   }
 
   /** Outdates the object's timers. */
@@ -248,17 +240,9 @@ export class World {
     return nextRandom(this.state);
   }
 
-  /** Whether this is what is to fail once. */
-  fails(operation: string, kind: string): boolean {
-    const { faults } = this.state;
-    const at = faults.indexOf(`${operation} ${kind}`);
-    if (at >= 0) faults.splice(at, 1);
-    return at >= 0;
-  }
-
   /** Refuses what is to fail once. */
   #fail(operation: string, kind: string): void {
-    if (this.fails(operation, kind)) throw new Refusal(`503: the service is unavailable (${operation} ${kind})`);
+    if (fails(this.state, operation, kind)) throw new Refusal(`503: the service is unavailable (${operation} ${kind})`);
   }
 
   #store(request: Request, id?: string): Item {
