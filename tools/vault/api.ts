@@ -164,7 +164,7 @@ async function poll<T>(look: () => Promise<T | undefined>, seconds: number, late
 }
 
 /** Waits for a server that is starting: its pod runs some seconds before it listens. */
-export function awaitAnswer(vault: VaultApi, seconds: number): Promise<SealStatus> {
+export function awaitAnswer(vault: VaultApi, seconds = 60): Promise<SealStatus> {
   let last = "";
   return poll(
     () =>
@@ -177,8 +177,11 @@ export function awaitAnswer(vault: VaultApi, seconds: number): Promise<SealStatu
   );
 }
 
-/** Waits until requests are served: the server is active, or a standby that knows the active one and asks it. */
-export function awaitActive(vault: VaultApi, seconds: number): Promise<true> {
+/**
+ * Waits until requests are served: the server is active, or a standby that knows the active one and asks it. Replicas
+ * elect the active one first.
+ */
+export function awaitActive(vault: VaultApi, seconds = 120): Promise<true> {
   let last = "";
   return poll(
     async () => {
