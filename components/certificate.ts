@@ -52,17 +52,32 @@ export class WildcardCertificate extends pulumi.ComponentResource {
   }
 }
 
+const REFLECTION = "reflector.v1.k8s.emberstack.com/reflection";
+
 /**
  * Reflector's annotations: copy without being asked, to these namespaces alone. It reads an empty list as all.
  * https://github.com/emberstack/kubernetes-reflector/blob/v10.0.17/README.md
  */
 function reflection(copyTo: readonly string[] | "all"): Record<string, string> {
   const namespaces = copyTo === "all" ? "" : copyTo.join(",");
-  const prefix = "reflector.v1.k8s.emberstack.com/reflection";
   return {
-    [`${prefix}-allowed`]: "true",
-    [`${prefix}-allowed-namespaces`]: namespaces,
-    [`${prefix}-auto-enabled`]: "true",
-    [`${prefix}-auto-namespaces`]: namespaces,
+    [`${REFLECTION}-allowed`]: "true",
+    [`${REFLECTION}-allowed-namespaces`]: namespaces,
+    [`${REFLECTION}-auto-enabled`]: "true",
+    [`${REFLECTION}-auto-namespaces`]: namespaces,
   };
+}
+
+/** The inputs of the Certificate, by what they are about. */
+export const CERTIFICATE_INPUTS = {
+  names: "spec.dnsNames",
+  issuer: "spec.issuerRef",
+  copies: "spec.secretTemplate",
+} as const;
+
+/** Where the key of a Certificate with these inputs is copied to. */
+export function copiesOf(inputs: Readonly<Record<string, unknown>>): string[] | "all" {
+  const { secretTemplate } = (inputs.spec ?? {}) as { secretTemplate?: { annotations?: Record<string, string> } };
+  const namespaces = secretTemplate?.annotations?.[`${REFLECTION}-auto-namespaces`] ?? "";
+  return namespaces === "" ? "all" : namespaces.split(",");
 }

@@ -214,3 +214,18 @@ export function supportWarnings(
 
 /** "1.21" of "v1.21.2". */
 const minorOf = (version: string) => /\d+\.\d+/.exec(version)?.[0] ?? "";
+
+/** The inputs of a release that say which chart it is of. */
+export const CHART_INPUTS = ["version", "chart", "repositoryOpts"] as const;
+
+/** Which chart a release is of, by its inputs: {@link locate} in the other direction. */
+export function chartOf(inputs: Readonly<Record<string, unknown>>): ChartSource & { readonly chart: string } {
+  const [place, version] = [String(inputs.chart ?? ""), String(inputs.version ?? "")];
+  const { repo = place.split("/").slice(0, -1).join("/") } = (inputs.repositoryOpts ?? {}) as { repo?: string };
+  const file = place.split("/").at(-1) ?? place;
+  return { chart: file.replace(/-v?\d+\.\d+\.\d+.*\.tgz$/, ""), repo, version };
+}
+
+/** Whether a chart's value says how many pods there are, by its path. */
+export const isReplicas = (path: string): boolean =>
+  /(replicaCount|autoscale(Min|Max|Enabled)|autoscaling\.(enabled|minReplicas|maxReplicas))$/.test(path);

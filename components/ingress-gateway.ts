@@ -16,6 +16,9 @@ export interface IngressGatewayArgs {
   readonly hooks?: pulumi.ResourceHookBinding;
 }
 
+/** The one release whose Service is the load balancer. */
+export const GATEWAY_CHART = "gateway";
+
 /** Istio's ingress gateway: the Envoy behind the load balancer, and the Service that is it. */
 export class IngressGateway extends pulumi.ComponentResource {
   /** The pods' label, by which a Gateway finds them. */
@@ -32,7 +35,7 @@ export class IngressGateway extends pulumi.ComponentResource {
     const release = chartRelease(
       name,
       {
-        chart: "gateway",
+        chart: GATEWAY_CHART,
         source: args.chart,
         releaseName,
         namespace: args.namespace,

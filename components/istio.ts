@@ -1,12 +1,18 @@
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import { type ChartSource, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
+import { GATEWAY_CHART } from "./ingress-gateway.ts";
 
 export interface IstioArgs {
   /** Source and version of all of Istio's charts; values for `base` and `istiod`. */
   readonly chart: ChartSource & { readonly values?: { readonly base?: ChartValues; readonly istiod?: ChartValues } };
   readonly size: Size;
 }
+
+const BASE_CHART = "base";
+const ISTIOD_CHART = "istiod";
+/** The charts of Istio, which share a version and go from one minor version to the next. */
+export const ISTIO_CHARTS: readonly string[] = [BASE_CHART, ISTIOD_CHART, GATEWAY_CHART];
 
 /** Istio's control plane: its CRDs, and istiod that answers for them. */
 export class Istio extends pulumi.ComponentResource {
@@ -20,7 +26,7 @@ export class Istio extends pulumi.ComponentResource {
     const base = chartRelease(
       `${name}-base`,
       {
-        chart: "base",
+        chart: BASE_CHART,
         source: args.chart,
         releaseName: "istio-base",
         namespace: namespace.metadata.name,
@@ -32,7 +38,7 @@ export class Istio extends pulumi.ComponentResource {
     chartRelease(
       `${name}-istiod`,
       {
-        chart: "istiod",
+        chart: ISTIOD_CHART,
         source: args.chart,
         releaseName: "istiod",
         namespace: namespace.metadata.name,

@@ -23,3 +23,7 @@ export const lastName = (urn: string) => urn.split("::").slice(3).join("::");
 
 /** Whether a provider makes resources of this type; components and providers are the engine's alone. */
 export const isProviders = (type: string) => !/^(pulumi|oke-platform):/.test(type);
+
+/** The value at a path such as "metadata.name". */
+export const valueAt = (properties: Properties, path: string): unknown =>
+  path.split(".").reduce<unknown>((value, key) => (value as Properties | undefined)?.[key], properties);

@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Registration, record, recordStack } from "../project/record.ts";
 import { projectDirectory, readStack } from "../project/stack.ts";
-import { diffMarkdown, diffOf, diffText, type Revision } from "../tools/diff.ts";
-import { planMermaid, planOf, revisionsIn, withoutSecrets } from "../tools/plan.ts";
-import { type Planner, pairsAgainst } from "../tools/revision.ts";
+import { diffOf, type Revision } from "../tools/diff/diff.ts";
+import { diffMarkdown, diffText } from "../tools/diff/print.ts";
+import { revisionsIn } from "../tools/diff/record.ts";
+import { planOf, withoutSecrets } from "../tools/plan/plan.ts";
+import { planMermaid } from "../tools/plan/print.ts";
+import { type Planner, pairsAgainst } from "../tools/diff/revisions.ts";
 import { copyProject, git } from "./pull-request.ts";
 
 // What a reviewer is told of a change. The first group makes real pull requests, a commit on a base, of which the text
