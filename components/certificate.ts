@@ -70,6 +70,7 @@ function reflection(copyTo: readonly string[] | "all"): Record<string, string> {
 
 /** The inputs of the Certificate, by what they are about. */
 export const CERTIFICATE_INPUTS = {
+  secret: "spec.secretName",
   names: "spec.dnsNames",
   issuer: "spec.issuerRef",
   copies: "spec.secretTemplate",

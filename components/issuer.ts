@@ -150,7 +150,3 @@ function acmeSpec(issuer: string, account: AcmeAccount): IACMEIssuer {
 /** Who signs with the ClusterIssuer of these inputs: an ACME directory; undefined for a CA in the cluster. */
 export const directoryIn = ({ spec }: Readonly<Record<string, unknown>>): string | undefined =>
   (spec as IClusterIssuer["spec"]).acme?.server;
-
-/** Whether a Certificate with these inputs is the CA's own. */
-export const isRoot = ({ spec }: Readonly<Record<string, unknown>>): boolean =>
-  (spec as ICertificate["spec"])?.isCA === true;

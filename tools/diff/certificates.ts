@@ -1,5 +1,5 @@
-import { CERTIFICATE_INPUTS, copiesOf } from "../../components/certificate.ts";
-import { directoryIn, isRoot, letsEncrypt } from "../../components/issuer.ts";
+import { CERTIFICATE_INPUTS, copiesOf, TLS_SECRET } from "../../components/certificate.ts";
+import { directoryIn, letsEncrypt } from "../../components/issuer.ts";
 import { isGatewayHosts, isMinTls } from "../../components/routing.ts";
 import type { Registration } from "../../project/record.ts";
 import { type Properties, valueAt } from "../../project/registration.ts";
@@ -7,9 +7,12 @@ import { isUnder } from "./compare.ts";
 import { plainly } from "./rest.ts";
 import { briefly, code, codes, has, isKind, type Statement, type Story } from "./statement.ts";
 
-const isIssuer = isKind("ClusterIssuer");
+/** Another CA of the stack, such as that of an installed Vault, signs nothing that a visitor sees. */
+const isIssuers = ({ parent = "" }: Registration) => /:Issuer::[^:]*$/.test(parent);
+const isIssuer = (it: Registration) => isKind("ClusterIssuer")(it) && isIssuers(it);
 const isGateway = isKind("Gateway");
-const isWildcard = (it: Registration) => isKind("Certificate")(it) && !isRoot(it.inputs);
+const isWildcard = (it: Registration) =>
+  isKind("Certificate")(it) && valueAt(it.inputs, CERTIFICATE_INPUTS.secret) === TLS_SECRET;
 
 /** A certificate in one revision. */
 interface Side {
@@ -86,7 +89,6 @@ function names({ untold }: Story, was: Side | undefined, is: Side | undefined): 
 
 function signers({ untold }: Story, was: Side | undefined, is: Side | undefined): Statement[] {
   if (!was || !is || was.signer === is.signer) return [];
-  const isIssuers = (it: Registration) => isIssuer(it) || (isKind("Certificate")(it) && isRoot(it.inputs));
   return [
     {
       text: `Certificates will come from ${is.signer} instead of ${was.signer}`,
