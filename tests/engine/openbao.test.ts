@@ -13,7 +13,7 @@ import { type KeyStore, type Keys, keysFile } from "../../tools/vault/keys.ts";
 import { deployPolicy } from "../../tools/vault/policy.ts";
 import { unsealVault } from "../../tools/vault.ts";
 import { type Listener, listening } from "../e2e/cloudflare.ts";
-import { certificateOfThisMachine } from "../vault-cluster.ts";
+import { certificateOfThisMachine } from "../tools/vault-cluster.ts";
 import { findOpenBao, type OpenBao, startOpenBao } from "./openbao.ts";
 
 // The helper, its policies and the program's requests on a real server.
