@@ -11,7 +11,7 @@ import { decode, encode } from "dns-packet";
 import { parseSettings } from "../config.ts";
 import { readStack } from "../project/stack.ts";
 import type { VerifyOptions } from "../tools/verify.ts";
-import { listening } from "./e2e/cloudflare.ts";
+import { listening } from "./e2e/cloudflare/listening.ts";
 import { named, registrationsOf } from "./harness.ts";
 
 // What a deployed platform looks like from outside, on loopback: its cluster's API, its DNS, its gateway, and the

@@ -8,7 +8,7 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach } from "vitest";
 import { parseSettings } from "../../../config.ts";
 import type { Target } from "../../../tools/vault/servers.ts";
-import { listening } from "../../e2e/cloudflare.ts";
+import { listening } from "../../e2e/cloudflare/listening.ts";
 import { certificateOfThisMachine, VaultCluster, vaultPod } from "../vault-cluster.ts";
 
 // A cluster with pods of Vault, and the servers in them; each test has its own.
