@@ -2,16 +2,11 @@ import { getVaultOutput } from "@pulumi/oci/kms/getVault.js";
 import { Key } from "@pulumi/oci/kms/key.js";
 import { Vault as KmsVault } from "@pulumi/oci/kms/vault.js";
 import * as pulumi from "@pulumi/pulumi";
+import type { SealSettings } from "../../settings/vault.ts";
 
-export interface VaultSealArgs {
+export interface VaultSealArgs extends SealSettings {
   /** Name in the OCI console of what is made here. */
   readonly displayName: string;
-  /** Compartment of what is made here; required unless both OCIDs are given. */
-  readonly compartmentId?: string;
-  /** OCID of the OCI KMS vault. @default - one is made, and kept on destroy */
-  readonly vaultId?: string;
-  /** OCID of a key in it. @default - one is made, and kept on destroy */
-  readonly keyId?: string;
 }
 
 /** The OCI KMS key with which Vault unseals itself: https://developer.hashicorp.com/vault/docs/configuration/seal/ocikms */
