@@ -28,7 +28,7 @@ import { readSettings } from "./settings/read.ts";
 
 guardRun();
 const settings = readSettings(new Date());
-const { charts, size, hosts, services } = settings;
+const { charts, size, hosts, services, externalSecrets: reader } = settings;
 // Before anything is registered, so that a Vault that is sealed or out of reach stops the run while nothing is touched.
 const vault = await openVault("vault", settings.vault);
 const inCluster = { providers: { kubernetes: clusterProvider("kubernetes", settings.cluster) } };
@@ -84,16 +84,18 @@ const vaultTls =
   );
 
 // The DNS token: made, kept in Vault, brought into the cluster.
-const operator = settings.operator && new ExternalSecrets("external-secrets", { ...settings.operator, size }, inCluster);
+const operator =
+  reader.install &&
+  new ExternalSecrets("external-secrets", { chart: charts.externalSecrets, size, ...reader }, inCluster);
 let access: VaultAccess | undefined;
 let tokenSecret: TokenSecret | undefined;
 if (vault) {
   const inVault = { providers: { vault: vault.provider } };
-  const token = dnsToken("dns-token", { ...vault.token, displayName });
-  if (vault.managed)
+  const token = dnsToken("dns-token", { ...vault.token, zone: settings.domain, displayName });
+  if (vault.access === "managed")
     access = new VaultAccess(
       "vault-access",
-      { ...vault.managed, auditPath: vaultServer?.auditPath },
+      { ...vault, reader, auditPath: vaultServer?.auditPath },
       {
         ...inVault,
         // A destroy takes out of Vault what is ours while Vault still answers.

@@ -14,7 +14,7 @@ export class CertManager extends pulumi.ComponentResource {
   /** Where it runs, and where it keeps certificates and ACME account keys. */
   readonly namespace = "cert-manager";
   /** What a destroy leaves. */
-  readonly kept = [
+  readonly kept: pulumi.Input<string>[] = [
     `namespace ${this.namespace}: the certificate with its key, and the key of the ACME account or CA`,
     "custom resource definitions of cert-manager",
   ];

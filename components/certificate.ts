@@ -10,7 +10,7 @@ export interface WildcardCertificateArgs {
   /** cert-manager's namespace, where the certificate and its key are kept. */
   readonly namespace: string;
   /** DNS names: the wildcard and the name it stands on. */
-  readonly hosts: string[];
+  readonly hosts: readonly string[];
   /** Name of the ClusterIssuer that signs. */
   readonly issuerName: string;
   /** Exact namespaces that Reflector copies the key to, or "all". */
@@ -28,7 +28,7 @@ export class WildcardCertificate extends pulumi.ComponentResource {
   /** The Secret with certificate and key, in cert-manager's namespace and in each one it is copied to. */
   readonly secretName = TLS_SECRET;
   /** What a destroy leaves. */
-  readonly kept: string[];
+  readonly kept: pulumi.Input<string>[];
 
   constructor(name: string, args: WildcardCertificateArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:WildcardCertificate", name, {}, opts);
@@ -42,7 +42,7 @@ export class WildcardCertificate extends pulumi.ComponentResource {
         spec: {
           secretName: this.secretName,
           // No common name: Let's Encrypt's newer profiles leave it out, and no client reads it.
-          dnsNames: args.hosts,
+          dnsNames: [...args.hosts],
           issuerRef: { kind: "ClusterIssuer", name: args.issuerName },
           secretTemplate: { annotations: reflection(args.copies) },
         },

@@ -1,10 +1,14 @@
 import { ApiToken } from "@pulumi/cloudflare/apiToken.js";
 import { getApiTokenPermissionGroupsListOutput } from "@pulumi/cloudflare/getApiTokenPermissionGroupsList.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { ScopedToken, TokenSettings } from "../settings/cloudflare.ts";
+import type { TokenSettings } from "../settings/cloudflare.ts";
 import { zoneIdOf } from "./zone.ts";
 
+type ScopedToken = Extract<TokenSettings, { kind: "scoped" }>;
+
 interface DnsTokenArgs extends ScopedToken {
+  /** Name of the one zone that the token may edit. */
+  readonly zone: string;
   /** Starts the token's name at Cloudflare, where all stacks of an account share one list. */
   readonly displayName: string;
 }
@@ -16,7 +20,7 @@ interface DnsTokenArgs extends ScopedToken {
  */
 export function dnsToken(
   name: string,
-  args: TokenSettings & Pick<DnsTokenArgs, "displayName">,
+  args: TokenSettings & Pick<DnsTokenArgs, "zone" | "displayName">,
 ): { value: pulumi.Output<string>; serial?: number } {
   if (args.kind === "supplied") return { value: pulumi.secret(args.value) };
   return { value: new DnsToken(name, args).value, serial: args.serial };

@@ -1,12 +1,12 @@
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../settings/charts.ts";
-import type { Account } from "../settings/external-secrets.ts";
+import type { ExternalSecretsSettings } from "../settings/external-secrets.ts";
 import type { Size } from "../settings/size.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
-export interface ExternalSecretsArgs extends Account {
+export interface ExternalSecretsArgs extends ExternalSecretsSettings {
   readonly chart: Chart;
   readonly size: Size;
 }
@@ -24,7 +24,7 @@ export class ExternalSecrets extends pulumi.ComponentResource {
         source: args.chart,
         releaseName: "external-secrets",
         namespace: namespace.metadata.name,
-        values: { installCRDs: true, serviceAccount: { name: args.name }, ...sizes[args.size] },
+        values: { installCRDs: true, serviceAccount: { name: args.serviceAccount }, ...sizes[args.size] },
         overrides: args.chart.values,
       },
       { parent: this },

@@ -60,7 +60,9 @@ export class IngressGateway extends pulumi.ComponentResource {
     const balanced =
       service.type === "LoadBalancer"
         ? // Through the release's status, so that a preview of a first `up` does not look for it.
-          Service.get(`${name}-service`, pulumi.interpolate`${release.status.namespace}/${releaseName}`, { parent: this })
+          Service.get(`${name}-service`, pulumi.interpolate`${release.status.namespace}/${releaseName}`, {
+            parent: this,
+          })
         : undefined;
     this.serviceUid = balanced?.metadata.uid ?? pulumi.output("");
     // A release that is done has an address: Helm waits for it.

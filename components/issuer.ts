@@ -5,7 +5,7 @@ import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.
 import type { IClusterIssuer } from "@kubernetes-models/cert-manager/cert-manager.io/v1/ClusterIssuer";
 import type { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
-import { type AcmeAccount, type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
+import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
 import { awaited } from "./awaited.ts";
 import { TOKEN_REF } from "./token-secret.ts";
 
@@ -112,7 +112,7 @@ interface Solver extends IACMEChallengeSolver {
   waitInsteadOfSelfCheck?: string;
 }
 
-function acmeSpec(issuer: string, account: AcmeAccount): IACMEIssuer {
+function acmeSpec(issuer: string, account: Extract<IssuerSettings, { kind: "acme" }>): IACMEIssuer {
   const solver: Solver = {
     dns01: { cloudflare: { apiTokenSecretRef: { ...TOKEN_REF } } },
     ...(account.propagationSeconds !== undefined && { waitInsteadOfSelfCheck: `${account.propagationSeconds}s` }),

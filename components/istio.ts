@@ -17,7 +17,7 @@ export const ISTIO_NAMESPACE = "istio-system";
 export class Istio extends pulumi.ComponentResource {
   readonly namespace = ISTIO_NAMESPACE;
   /** What a destroy leaves. */
-  readonly kept = ["custom resource definitions of Istio"];
+  readonly kept: pulumi.Input<string>[] = ["custom resource definitions of Istio"];
 
   constructor(name: string, args: IstioArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:Istio", name, {}, opts);

@@ -37,7 +37,7 @@ export class LoadBalancer extends pulumi.ComponentResource {
   /** What the gateway must be for the cloud controller to make the load balancer. */
   readonly exposure: Exposure;
   /** What a destroy leaves. */
-  readonly kept: pulumi.Output<string>[];
+  readonly kept: pulumi.Input<string>[];
 
   constructor(name: string, args: LoadBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:LoadBalancer", name, {}, opts);

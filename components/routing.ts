@@ -10,7 +10,7 @@ export interface TlsGatewayArgs {
   /** Labels of the ingress gateway's pods. */
   readonly selector: Readonly<Record<string, string>>;
   /** Hosts to serve: all DNS names of the certificate. */
-  readonly hosts: string[];
+  readonly hosts: readonly string[];
   /** The certificate, with the Secret that holds it and its key. */
   readonly certificate: { readonly secretName: string };
   /** Lowest TLS version that is accepted. */
@@ -35,12 +35,12 @@ export class TlsGateway extends pulumi.ComponentResource {
           servers: [
             {
               port: { number: 80, name: "http", protocol: "HTTP" },
-              hosts: args.hosts,
+              hosts: [...args.hosts],
               tls: { httpsRedirect: true },
             },
             {
               port: { number: 443, name: "https", protocol: "HTTPS" },
-              hosts: args.hosts,
+              hosts: [...args.hosts],
               tls: {
                 mode: "SIMPLE",
                 credentialName: args.certificate.secretName,

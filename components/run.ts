@@ -12,8 +12,8 @@ export function guardRun(): void {
 }
 
 /** Those that this stack has, in the same order. */
-export const present = <T>(...items: readonly (T | false | undefined)[]): T[] =>
-  items.filter((item): item is T => item !== undefined && item !== false);
+export const present = <T extends readonly unknown[]>(...items: T) =>
+  items.filter((item): item is Exclude<T[number], false | undefined> => item !== undefined && item !== false);
 
 /** Marks a secret in what the engine sends: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/rpc.ts */
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";

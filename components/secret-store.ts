@@ -1,6 +1,7 @@
 import type { IClusterSecretStore } from "@kubernetes-models/external-secrets/external-secrets.io/v1/ClusterSecretStore";
 import * as pulumi from "@pulumi/pulumi";
-import type { SecretKey, VaultLogin, VaultSettings } from "../settings/vault.ts";
+import type { VaultSettings } from "../settings/vault.ts";
+import type { SecretKey, VaultLogin } from "../settings/vault-login.ts";
 import { awaited } from "./awaited.ts";
 
 export interface SecretStoreArgs extends Pick<VaultSettings, "clusterAddress" | "mount" | "login"> {

@@ -23,8 +23,10 @@ export interface TokenSecretArgs {
  * with the data: https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/externalsecret/externalsecret_controller_template.go
  */
 export const KV_VERSION = "oke-platform/kv-version";
-/** The Secret, made by an ExternalSecret of the same name, and the key in it that holds the token. */
-export const TOKEN_REF = { name: "cloudflare-token-secret", key: "api-token" } as const;
+/** The Secret, and the ExternalSecret that makes it. */
+export const TOKEN_SECRET = "cloudflare-token-secret";
+/** The Secret, and the key in it that holds the token. */
+export const TOKEN_REF = { name: TOKEN_SECRET, key: "api-token" } as const;
 const SERIAL = "oke-platform/token-serial";
 
 /**

@@ -5,13 +5,13 @@ import { AuthBackendConfig } from "@pulumi/vault/kubernetes/authBackendConfig.js
 import { AuthBackendRole } from "@pulumi/vault/kubernetes/authBackendRole.js";
 import { Mount } from "@pulumi/vault/mount.js";
 import { Policy } from "@pulumi/vault/policy.js";
-import type { Account } from "../../settings/external-secrets.ts";
+import type { ExternalSecretsSettings } from "../../settings/external-secrets.ts";
 import type { VaultSettings } from "../../settings/vault.ts";
 import type { VaultContents } from "./contents.ts";
 
 export interface VaultAccessArgs extends Pick<VaultSettings, "mount" | "path" | "authPath" | "role"> {
-  /** The one service account that may log in. */
-  readonly account: Account;
+  /** External Secrets, whose service account alone may log in. */
+  readonly reader: ExternalSecretsSettings;
   /** Directory for the audit log. @default - no audit device is made */
   readonly auditPath: string | undefined;
   /** What there was before this run. */
@@ -29,7 +29,7 @@ const TOKEN_SECONDS = 600;
  */
 export class VaultAccess extends pulumi.ComponentResource {
   /** What a destroy leaves. */
-  readonly kept: string[];
+  readonly kept: pulumi.Input<string>[];
 
   constructor(name: string, args: VaultAccessArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultAccess", name, {}, opts);
@@ -70,8 +70,8 @@ export class VaultAccess extends pulumi.ComponentResource {
       {
         backend: backend.path,
         roleName: args.role,
-        boundServiceAccountNames: [args.account.name],
-        boundServiceAccountNamespaces: [args.account.namespace],
+        boundServiceAccountNames: [args.reader.serviceAccount],
+        boundServiceAccountNamespaces: [args.reader.namespace],
         tokenPolicies: [policy.name],
         tokenTtl: TOKEN_SECONDS,
       },

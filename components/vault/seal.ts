@@ -19,6 +19,8 @@ export class VaultSeal extends pulumi.ComponentResource {
   readonly managementEndpoint: pulumi.Output<string>;
   /** The IAM statements that let Vault's pods use the key; `<dynamic group>` holds the worker nodes. */
   readonly iamPolicy: pulumi.Output<string>;
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[];
 
   constructor(name: string, args: VaultSealArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultSeal", name, {}, opts);
@@ -29,6 +31,12 @@ export class VaultSeal extends pulumi.ComponentResource {
     this.managementEndpoint = vault.managementEndpoint;
     this.keyId = pulumi.output(args.keyId ?? this.key(name, args, vault.managementEndpoint).id);
     this.iamPolicy = pulumi.interpolate`Allow dynamic-group <dynamic group> to use keys in compartment id ${vault.compartmentId} where target.key.id = '${this.keyId}'`;
+    this.kept =
+      args.keyId === undefined
+        ? [
+            pulumi.interpolate`the key that unseals Vault; set vault.kmsVaultId to ${this.vaultId} and vault.kmsKeyId to ${this.keyId} before the next up`,
+          ]
+        : [];
 
     this.registerOutputs({ keyId: this.keyId, iamPolicy: this.iamPolicy });
   }

@@ -34,7 +34,7 @@ export class VaultServer extends pulumi.ComponentResource {
   /** Where its certificate, the key and `ca.crt` must be, for which its pods wait; undefined when it speaks plain HTTP. */
   readonly tls: ServerTls | undefined;
   /** What a destroy leaves. */
-  readonly kept = [
+  readonly kept: pulumi.Input<string>[] = [
     `namespace ${this.namespace}: the volumes with all that Vault holds; set vault.initialized to false before the next up`,
   ];
   /** Where an audit device may write. */

@@ -2,7 +2,7 @@ import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.
 import type { IDestinationRule } from "@kubernetes-models/istio/networking.istio.io/v1/DestinationRule";
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { SecretKey } from "../../settings/vault.ts";
+import type { SecretKey } from "../../settings/vault-login.ts";
 import { awaited } from "../awaited.ts";
 import { certificateAuthority } from "../issuer.ts";
 import type { ServerTls } from "./server.ts";
