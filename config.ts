@@ -1,10 +1,10 @@
 import { isIP } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
-import type { ChartValues } from "./components/charts.ts";
-import type { Cluster } from "./components/cluster.ts";
-import { letsEncrypt } from "./components/issuer.ts";
-import { charts as pinned, supportWarnings } from "./versions.ts";
+import { letsEncrypt } from "./settings/acme.ts";
+import type { ChartValues } from "./settings/charts.ts";
+import type { Cluster } from "./settings/cluster.ts";
+import { charts as chartDefaults, supportWarnings } from "./versions.ts";
 
 const PROJECT = "oke-platform";
 
@@ -290,11 +290,14 @@ const fields = {
   charts: section({
     /** One source for all charts. */
     mirror: v.optional(chartSource),
-    certManager: chart(pinned.certManager.version, chartValues),
-    reflector: chart(pinned.reflector.version, chartValues),
-    istio: chart(pinned.istio.version, map(v.entriesFromList(["base", "istiod", "gateway"], v.optional(chartValues)))),
-    externalSecrets: chart(pinned.externalSecrets.version, chartValues),
-    vault: chart(pinned.vault.version, chartValues),
+    certManager: chart(chartDefaults.certManager.version, chartValues),
+    reflector: chart(chartDefaults.reflector.version, chartValues),
+    istio: chart(
+      chartDefaults.istio.version,
+      map(v.entriesFromList(["base", "istiod", "gateway"], v.optional(chartValues))),
+    ),
+    externalSecrets: chart(chartDefaults.externalSecrets.version, chartValues),
+    vault: chart(chartDefaults.vault.version, chartValues),
   }),
   services: v.optional(
     v.array(
@@ -630,11 +633,11 @@ export function parseSettings(raw: Record<string, unknown>, isSecret: (key: stri
       access: vault.install ? "managed" : (vault.access ?? "existing"),
     },
     charts: {
-      certManager: located(charts.certManager, pinned.certManager),
-      reflector: located(charts.reflector, pinned.reflector),
-      istio: located(charts.istio, pinned.istio),
-      externalSecrets: located(charts.externalSecrets, pinned.externalSecrets),
-      vault: located(charts.vault, pinned.vault),
+      certManager: located(charts.certManager, chartDefaults.certManager),
+      reflector: located(charts.reflector, chartDefaults.reflector),
+      istio: located(charts.istio, chartDefaults.istio),
+      externalSecrets: located(charts.externalSecrets, chartDefaults.externalSecrets),
+      vault: located(charts.vault, chartDefaults.vault),
     },
     services: services.map((entry) => ({
       ...entry,

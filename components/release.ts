@@ -1,49 +1,6 @@
 import { Release } from "@pulumi/kubernetes/helm/v3/release.js";
 import type * as pulumi from "@pulumi/pulumi";
-
-/** How many replicas a chart gets: `small` is one, `production` two or more, spread over nodes. */
-export type Size = "small" | "production";
-
-/** Values of a Helm chart. */
-export type ChartValues = Record<string, unknown>;
-
-/** Which chart, and where it comes from. */
-export interface ChartSource {
-  /** Exact version, as the chart's maker writes it. */
-  readonly version: string;
-  /** An HTTP repository, `oci://` registry path, or directory of `<chart>-<version>.tgz`. */
-  readonly repo: string;
-}
-
-/** Requests of a container. */
-export const requests = (cpu: string, memory: string) => ({ resources: { requests: { cpu, memory } } });
-
-/** Two replicas or more, of which one stays while a node is drained. */
-export const disruptionBudget = { podDisruptionBudget: { enabled: true, minAvailable: 1 } };
-
-/**
- * Pods with these labels go to different nodes, availability domains and fault domains where there are any. A wish
- * and not a rule: a drained node still counts as a place, so a rule would leave the evicted pod without one.
- */
-export const spread = (matchLabels?: Record<string, string>) => ({
-  topologySpreadConstraints: [
-    "kubernetes.io/hostname",
-    "topology.kubernetes.io/zone",
-    // Written by OCI: https://github.com/oracle/oci-cloud-controller-manager/blob/1100ac362/pkg/cloudprovider/providers/oci/node_info_controller.go#L45
-    "oci.oraclecloud.com/fault-domain",
-  ].map((topologyKey) => ({
-    maxSkew: 1,
-    topologyKey,
-    whenUnsatisfiable: "ScheduleAnyway",
-    ...(matchLabels && { labelSelector: { matchLabels } }),
-  })),
-});
-
-/** A chart as a stack asks for it. */
-export interface Chart extends ChartSource {
-  /** Values of the operator, merged over the program's own. */
-  readonly values?: ChartValues;
-}
+import type { ChartSource, ChartValues } from "../settings/charts.ts";
 
 /**
  * Seconds until a release whose workloads are not ready has failed. The longest is the gateway, which waits for
