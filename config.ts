@@ -4,8 +4,7 @@ import * as v from "valibot";
 import { type ChartValues, chartDefaults, supportWarnings } from "./components/charts.ts";
 import type { Cluster } from "./components/cluster.ts";
 import { letsEncrypt } from "./components/issuer.ts";
-
-const PROJECT = "oke-platform";
+import { PROJECT, rawSettings, type StackConfig } from "./settings/config.ts";
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -708,51 +707,49 @@ function placeholders(key: string, value: unknown): [key: string, value: string]
   return isRecord(value) ? Object.entries(value).flatMap(([name, item]) => placeholders(`${key}.${name}`, item)) : [];
 }
 
-/** The top-level settings that are plain text; all others are objects or lists, which Pulumi hands over as JSON. */
-const PLAIN = ["domain", "baseDomain", "size", "cloudflareApiToken"];
-
 /**
- * Reads the settings of the stack that runs. The only reader of Pulumi config.
+ * The settings in a stack's configuration, wherever it was read.
  *
- * @throws {pulumi.RunError} as {@link parseSettings}
+ * @throws {pulumi.RunError} as {@link parseSettings}; or when a setting is a secret and must not be, or the other way round
  */
-export function readSettings() {
-  const raw: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(pulumi.runtime.allConfig())) {
-    if (!key.startsWith(`${PROJECT}:`)) continue;
-    const name = key.slice(PROJECT.length + 1);
-    raw[name] = PLAIN.includes(name) ? value : parseJson(value);
-  }
-  // Not in the SDK's types, but what Config itself asks: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/config.ts
-  const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
-  const isSecret = (name: string) => isConfigSecret(`${PROJECT}:${name}`);
-  const { cloudflareApiToken, ...settings } = parseSettings(raw, isSecret);
-  if (cloudflareApiToken !== undefined && !isSecret("cloudflareApiToken")) {
-    throw new pulumi.RunError(
-      `${PROJECT}:cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and ` +
-        "revoke this one at Cloudflare",
-    );
-  }
-  const marked = Object.keys(settings).find(isSecret);
+export function parseConfig(config: StackConfig): Settings {
+  const isSecret = (name: string) => config.secrets.includes(`${PROJECT}:${name}`);
+  const raw = rawSettings(config);
+  // Before all else: what is sealed has no value to check.
+  const marked = Object.keys(fields).find((name) => name !== "cloudflareApiToken" && isSecret(name));
   if (marked !== undefined) {
     throw new pulumi.RunError(
       `${PROJECT}:${marked} is stored as a secret, but goes in clear into the cluster and the state; take the mark off, ` +
         "and keep what is secret in Vault or in a Secret of the cluster",
     );
   }
+  const settings = parseSettings(raw, isSecret);
+  if (settings.cloudflareApiToken !== undefined && !isSecret("cloudflareApiToken")) {
+    throw new pulumi.RunError(
+      `${PROJECT}:cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and ` +
+        "revoke this one at Cloudflare",
+    );
+  }
+  return settings;
+}
+
+/**
+ * Reads the settings of the stack that runs. The only reader of Pulumi config.
+ *
+ * @throws {pulumi.RunError} as {@link parseConfig}
+ */
+export function readSettings() {
+  const values = pulumi.runtime.allConfig();
+  // Not in the SDK's types, but what Config itself asks: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/config.ts
+  const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
+  const { cloudflareApiToken, ...settings } = parseConfig({
+    values,
+    secrets: Object.keys(values).filter((key) => isConfigSecret(key)),
+  });
   return {
     ...settings,
     cloudflareApiToken: cloudflareApiToken === undefined ? undefined : pulumi.secret(cloudflareApiToken),
   };
-}
-
-/** A value that is no JSON stays text, so that its own rule names it. */
-function parseJson(value: string): unknown {
-  try {
-    return JSON.parse(value);
-  } catch {
-    return value;
-  }
 }
 
 /**
