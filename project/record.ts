@@ -73,7 +73,7 @@ export async function record(
   cloud: pulumi.runtime.Mocks = nothingKnown,
 ): Promise<Registration[]> {
   await pulumi.runtime.setMocks(cloud, "oke-platform", stack, cloud === nothingKnown);
-  pulumi.runtime.setAllConfig(config.values, config.secrets);
+  pulumi.runtime.setAllConfig(config.values, [...config.secrets]);
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
   // The mock monitor knows no hooks; the engine calls them, and nothing of that is recorded.
   for (const register of ["registerResourceHook", "registerErrorHook"] as const)

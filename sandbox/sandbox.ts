@@ -111,7 +111,7 @@ const VAULT = "oke-platform:vault";
 
 /** The settings that are maps, of which the sandbox reads one. */
 const settingsOf = ({ values }: StackConfig) =>
-  ({ vault: JSON.parse(values[VAULT] ?? "null") }) as { vault: Record<string, unknown> | null };
+  ({ vault: JSON.parse(values[VAULT] || "null") }) as { vault: Record<string, unknown> | null };
 
 const recordedIn = (directory: string) => join(directory, "vault.initialized");
 
@@ -137,12 +137,10 @@ async function stackSettings(workDir: string, stack: string, config: StackConfig
   const before = await readFile(join(workDir, `Pulumi.${stack}.yaml`), "utf8").catch(() => "");
   const { encryptionsalt } = (parse(before) ?? {}) as StackSettings & { encryptionsalt?: string };
   const values = Object.entries(config.values).filter(([key]) => !config.secrets.includes(key));
-  const settings = { config: Object.fromEntries(values.map(([key, value]) => [key, parseValue(value)])) };
+  // Text, all of it: it is as text that the engine hands over objects and lists, too.
+  const settings = { config: Object.fromEntries(values) };
   return { ...settings, ...(encryptionsalt !== undefined && { encryptionsalt }) } as StackSettings;
 }
-
-/** Objects and lists as themselves, as a stack file has them. */
-const parseValue = (value: string) => (/^[[{]/.test(value) ? JSON.parse(value) : value);
 
 /** The Automation API looks for `bin/pulumi` below a root. */
 async function makeRoot(root: string, engine: string): Promise<string> {

@@ -22,7 +22,8 @@ export async function registrationsOf(
   secrets: Secrets = {},
   cloud: pulumi.runtime.Mocks = willingCloud(),
 ): Promise<Registration[]> {
-  const { values, secrets: secretKeys } = await readStack(stack);
+  const { values: shipped, secrets: secretKeys } = await readStack(stack);
+  const values = { ...shipped };
   for (const [key, value] of Object.entries({ ...changes, ...secrets })) {
     if (value === undefined) delete values[`oke-platform:${key}`];
     else values[`oke-platform:${key}`] = typeof value === "string" ? value : JSON.stringify(value);
