@@ -6,7 +6,7 @@ import { projectDirectory } from "../../project/stack.ts";
 
 // The workflows of .github, as their tests read them.
 
-export interface Step {
+interface Step {
   readonly name?: string;
   readonly uses?: string;
   readonly run?: string;
