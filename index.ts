@@ -143,18 +143,17 @@ if (vault) {
 let certificate: WildcardCertificate | undefined;
 if (settings.phase === "complete") {
   // A CA asks no DNS, and so needs no token.
-  const solver = settings.issuer.kind === "acme" ? tokenSecret : undefined;
+  const solver = settings.issuer.kind === "ca" ? undefined : tokenSecret;
   const issuer = new Issuer(
     "issuer",
     { issuer: settings.issuer, namespace: certManager.namespace },
     {
       ...inCluster,
-      dependsOn: present(
-        // The API server knows the kind, and its webhook answers, only when cert-manager runs.
-        certManager,
-        // An issuer whose solver has no Secret is not Ready: a token that cannot come must fail itself.
-        solver,
-      ),
+      dependsOn: [
+        // An issuer whose solver has no Secret is not Ready: a token that cannot come must fail itself. Without a solver,
+        // the API server knows the kind, and its webhook answers, only when cert-manager runs.
+        solver ?? certManager,
+      ],
     },
   );
   certificate = new WildcardCertificate(

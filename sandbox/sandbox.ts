@@ -16,7 +16,9 @@ import { parse } from "yaml";
 import { projectDirectory, readStack, type StackConfig } from "../project/stack.ts";
 import { Cloud } from "./cloud.ts";
 import { findEngine } from "./engine.ts";
-import { emptyWorld, type Latencies, type State, worldWithoutVault } from "./world.ts";
+import { emptyWorld, worldWithoutVault } from "./world/beginnings.ts";
+import type { State } from "./world/state.ts";
+import type { Latencies } from "./world/world.ts";
 
 export interface SandboxOptions {
   /** Where state, world and the stack's copy are kept; made when missing. */
@@ -153,7 +155,7 @@ async function makeRoot(root: string, engine: string): Promise<string> {
 
 /** The engine starts `pulumi-resource-<name>` and reads a port from it. */
 async function makePlugins(directory: string): Promise<string> {
-  const provider = fileURLToPath(new URL("provider.ts", import.meta.url));
+  const provider = fileURLToPath(new URL("plugin/provider.ts", import.meta.url));
   await mkdir(directory, { recursive: true });
   for (const name of PACKAGES) {
     const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };

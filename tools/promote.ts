@@ -5,9 +5,9 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import { TLS_SECRET } from "../components/certificate.ts";
-import type { Settings } from "../config.ts";
 import { projectDirectory } from "../project/stack.ts";
 import { letsEncrypt } from "../settings/acme.ts";
+import type { Settings } from "../settings/settings.ts";
 import { certificateBudget } from "./doctor.ts";
 import { runInForeground } from "./foreground.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
@@ -39,7 +39,7 @@ export interface Issued {
 /** What a promotion works with. */
 export interface Promotion {
   readonly stack: string;
-  readonly settings: Omit<Settings, "cloudflareApiToken">;
+  readonly settings: Settings;
   /** Checks what is up, with the roots of that server. */
   readonly verify: (server: "staging" | "production") => Promise<Check[]>;
   /** Whether the checks can tell if staging's roots are trusted. */

@@ -9,10 +9,12 @@ import status from "@pulumi/pulumi/proto/status_pb.js";
 import any from "google-protobuf/google/protobuf/any_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import struct from "google-protobuf/google/protobuf/struct_pb.js";
-import { lastName, type Properties, plain } from "../project/registration.ts";
-import { Cloud } from "./cloud.ts";
-import { deadlineOf, invoke, kindOf, modelOf, outputsOf, same, valueAt } from "./resources.ts";
-import { type Item, keyOf, type Request, type World } from "./world.ts";
+import { immutableInputs } from "../../project/immutable.ts";
+import { lastName, type Properties, plain, same, valueAt } from "../../project/registration.ts";
+import { Cloud } from "../cloud.ts";
+import { type Item, keyOf, type Request } from "../world/state.ts";
+import type { World } from "../world/world.ts";
+import { deadlineOf, invoke, modelOf, outputsOf, requestOf } from "./models.ts";
 
 // The provider plugin of the sandbox. The engine starts it once for each of the four packages, in the place of the
 // real ones; the protocol is https://github.com/pulumi/pulumi/blob/v3.259.0/proto/pulumi/provider.proto.
@@ -80,7 +82,7 @@ function killEngine(): Promise<never> {
 async function create(urn: string, inputs: Properties, timeout: number): Promise<{ id: string; outputs: Properties }> {
   const type = typeOf(urn);
   const made = `sandbox-${randomBytes(20).toString("hex")}`;
-  const request = modelOf(type).request(plain(inputs), lastName(urn), made);
+  const request = requestOf(type, plain(inputs), lastName(urn), made);
   const { key, dies } = (await cloud.visit((world) => makeOrDie(world, request))).result;
   if (dies || key === undefined) return killEngine();
   const { item, late } = await ready(key, deadlineOf(type, plain(inputs), timeout || undefined));
@@ -98,7 +100,7 @@ async function update(
 ): Promise<Properties> {
   const type = typeOf(urn);
   const made = String(plain(olds).value ?? "");
-  const { spec } = modelOf(type).request(plain(inputs), lastName(urn), made);
+  const { spec } = requestOf(type, plain(inputs), lastName(urn), made);
   const key = (await cloud.visit((world) => keyOf(world.update(keyById(world, urn, id), spec)))).result;
   const { item, late } = await ready(key, deadlineOf(type, plain(inputs), timeout || undefined));
   const outputs = { ...inputs, ...outputsOf(type, inputs, item, made) };
@@ -112,7 +114,7 @@ function keyById(world: World, urn: string, id: string): string {
 }
 
 function findById(world: World, urn: string, id: string): { key: string; item: Item } | undefined {
-  const kind = kindOf(typeOf(urn));
+  const kind = modelOf(typeOf(urn)).kind;
   // An import names a Cloudflare record as <zone>/<record>.
   const own = id.startsWith("zone") ? id.split("/").at(-1) : id;
   const [key, item] =
@@ -218,7 +220,7 @@ server.addService(services.ResourceProviderService, {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
       (key) => !same(before[key], after[key]),
     );
-    const immutable = modelOf(typeOf(request.getUrn())).immutable ?? [];
+    const immutable = immutableInputs(typeOf(request.getUrn()));
     const response = new messages.DiffResponse();
     response.setChanges(
       keys.length > 0 ? messages.DiffResponse.DiffChanges.DIFF_SOME : messages.DiffResponse.DiffChanges.DIFF_NONE,
