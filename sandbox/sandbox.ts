@@ -13,6 +13,7 @@ import {
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
+import { runProgram } from "../project/program.ts";
 import { projectDirectory, readStack, type StackConfig } from "../project/stack.ts";
 import { Cloud } from "./cloud.ts";
 import { findEngine } from "./engine.ts";
@@ -46,9 +47,6 @@ const run = promisify(execFile);
 /** The packages whose providers the sandbox stands in for. */
 const PACKAGES = ["kubernetes", "oci", "cloudflare", "vault"];
 
-const program = new URL("../index.ts", import.meta.url).href;
-let imports = 0;
-
 /**
  * The unchanged program on the real engine, with a world in the place of the clouds.
  *
@@ -73,8 +71,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     {
       stackName: stack,
       projectName: project.name,
-      // Another query is another module: the program's top level runs once in each operation.
-      program: async () => ({ ...(await import(/* @vite-ignore */ `${program}?run=${imports++}`)) }),
+      program: () => runProgram(),
     },
     {
       workDir,
