@@ -56,7 +56,9 @@ export const stackSchema: Schema = {
   // biome-ignore lint/suspicious/noThenProperty: JSON schema's own word.
   then: {
     required: ["config"],
-    properties: { config: { required: keys.filter(([, , { isRequired }]) => isRequired).map(([, key]) => key) } },
+    properties: {
+      config: { type: "object", required: keys.filter(([, , { isRequired }]) => isRequired).map(([, key]) => key) },
+    },
   },
   definitions,
 };
