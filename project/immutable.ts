@@ -1,8 +1,10 @@
-// Inputs of which another value asks for another object: the engine replaces the resource.
+// Inputs of which another value asks for another object, by resource type: what a provider replaces, and what a diff
+// tells of as replaced.
 
-const CUSTOM_RESOURCE = ["apiVersion", "kind", "metadata.name", "metadata.namespace"];
+/** Of every custom resource. */
+const customResource = ["apiVersion", "kind", "metadata.name", "metadata.namespace"];
 
-const immutable: Readonly<Record<string, readonly string[]>> = {
+const byType: Record<string, readonly string[]> = {
   // Another cluster behind the same provider is another home for everything in it.
   "pulumi:providers:kubernetes": ["clusterIdentifier", "context"],
   "kubernetes:core/v1:Namespace": ["metadata.name"],
@@ -10,12 +12,7 @@ const immutable: Readonly<Record<string, readonly string[]>> = {
   "oci:Core/publicIp:PublicIp": ["compartmentId", "lifetime"],
   "oci:Core/networkSecurityGroup:NetworkSecurityGroup": ["vcnId"],
   "oci:Core/networkSecurityGroupSecurityRule:NetworkSecurityGroupSecurityRule": [
-    "networkSecurityGroupId",
-    "direction",
-    "protocol",
-    "source",
-    "destination",
-    "tcpOptions",
+    ...["networkSecurityGroupId", "direction", "protocol", "source", "destination", "tcpOptions"],
   ],
   "oci:Kms/vault:Vault": ["vaultType"],
   "oci:Kms/key:Key": ["managementEndpoint", "keyShape", "protectionMode"],
@@ -29,6 +26,9 @@ const immutable: Readonly<Record<string, readonly string[]>> = {
   "vault:index/audit:Audit": ["path", "type", "options"],
 };
 
-/** Paths of the immutable inputs of a type; none of a type that is not known here. */
+/** Whether a type is a custom resource's: its API group has a dot. */
+export const isCustomResource = (type: string) => /^kubernetes:[^:]*\.[^:]*\/[^:]+:/.test(type);
+
+/** The paths of a type's inputs that cannot change without another object; none for a type that is not known. */
 export const immutableInputs = (type: string): readonly string[] =>
-  immutable[type] ?? (/^kubernetes:[^:]*\.[^:]*\/[^:]+:/.test(type) ? CUSTOM_RESOURCE : []);
+  byType[type] ?? (isCustomResource(type) ? customResource : []);

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
-import { readStack } from "../project/stack.ts";
+import { projectDirectory, readStack } from "../project/stack.ts";
 import { type Check, command, type VerifyOptions, verify } from "../tools/verify.ts";
 import {
   ADDRESS,
@@ -678,6 +678,7 @@ describe("the command", () => {
       Object.entries(values).map(([key, value]) => [key, /^[[{]/.test(value) ? JSON.parse(value) : value]),
     );
     config["oke-platform:cluster"] = { context: "loaded-context", kubeconfig };
+    await copyFile(join(projectDirectory, "Pulumi.yaml"), join(directory, "Pulumi.yaml"));
     await writeFile(join(directory, "Pulumi.live.yaml"), stringify({ config }));
     const place = (flag: string, at: VerifyOptions["https"]) => [flag, `${at?.ip}:${at?.port}`];
     return ["--stack", "live", "--resolver", resolver, ...place("--address", https), ...place("--http-address", http)];

@@ -1,8 +1,9 @@
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import type { KubeConfig } from "@kubernetes/client-node";
-import { letsEncrypt } from "../components/issuer.ts";
-import { type Settings, warnings } from "../config.ts";
+import { letsEncrypt } from "../settings/acme.ts";
+import type { Settings } from "../settings/settings.ts";
+import { warnings } from "../settings/warnings.ts";
 import { examineCloudflare, examineOci, examineVault } from "./doctor/clouds.ts";
 import { examineCluster } from "./doctor/cluster.ts";
 import { ask, check, type Finding, forAll, ok, problem, reasonOf, skipped, unless, warning } from "./doctor/finding.ts";
@@ -20,7 +21,7 @@ It changes nothing, and says what it could not ask and why. It ends with 1 when 
 
 /** What the doctor looks at. */
 export interface DoctorOptions {
-  readonly settings: Omit<Settings, "cloudflareApiToken">;
+  readonly settings: Settings;
   /** The way into the cluster. */
   readonly kubeConfig: () => Promise<KubeConfig>;
   /** The environment of the run: tokens, and the PATH with the `oci` CLI. */

@@ -21,13 +21,12 @@ export const rotateCommand = (terminal: Terminal): Command =>
     .action(async ({ stack, yes }: { stack: string; yes?: true }) => {
       const ask = operator(terminal, yes);
       const log = printer(terminal);
-      const { cloudflare, cluster } = await settingsOf(stack);
-      const { token } = cloudflare;
-      if (token === "none")
+      const { vault, cluster } = await settingsOf(stack);
+      if (vault === undefined)
         throw new Error(`cloudflare.token is "none" in stack ${stack}: there is no token to rotate`);
       const rotation = await rotate({
         stack,
-        token,
+        token: vault.token.kind,
         pulumi: pulumiCli(),
         kubeConfig: await kubeConfigOf(cluster),
         approve: () => ask("Rotate the token?"),

@@ -53,7 +53,7 @@ export function vaultCommand(terminal: Terminal): Command {
   ).action(async (options: StackOptions & KeyOptions & ServerOptions) => {
     const { stack } = options;
     const target = await targetOf(stack);
-    if (!target.vault.install) {
+    if (target.vault.kind !== "installed") {
       throw new Error(
         `vault.install is false in stack ${stack}: a Vault that is there is initialised by whoever runs it; ` +
           `what Pulumi's runs need in it says npm run vault -- policy --stack ${stack}`,
@@ -84,8 +84,7 @@ export function vaultCommand(terminal: Terminal): Command {
     });
 
   verb("policy", "prints the policy that Pulumi's runs need, in HCL").action(async ({ stack }: StackOptions) => {
-    const { vault: settings } = await targetOf(stack);
-    terminal.stdout.write(deployPolicy({ ...settings, managed: settings.access === "managed" }));
+    terminal.stdout.write(deployPolicy((await targetOf(stack)).vault));
   });
   return vault;
 }

@@ -16,9 +16,9 @@ import {
   VersionApi,
 } from "@kubernetes/client-node";
 import { TLS_SECRET } from "../components/certificate.ts";
-import { letsEncrypt } from "../components/issuer.ts";
 import { TOKEN_SECRET } from "../components/token-secret.ts";
-import type { Settings } from "../config.ts";
+import { letsEncrypt } from "../settings/acme.ts";
+import type { Settings } from "../settings/settings.ts";
 import { ask, type Endpoint, failureOf, knock, type Presented, shakeHands, shakeOldHands } from "./handshake.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
 
@@ -37,7 +37,7 @@ export interface Check {
 }
 
 export interface VerifyOptions {
-  readonly settings: Omit<Settings, "cloudflareApiToken">;
+  readonly settings: Settings;
   /** How the cluster is reached. Where that cannot be found out, the checks that need no cluster still run. */
   readonly kubeConfig: KubeConfig | Promise<KubeConfig>;
   /** DNS server to ask, `<ip>` or `<ip>:<port>`. @default - the system's */

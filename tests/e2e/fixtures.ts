@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { KubernetesObject } from "@kubernetes/client-node";
@@ -117,13 +117,14 @@ export function standInFiles(): Record<string, string> {
   const dnsPacket = dirname(createRequire(import.meta.url).resolve("dns-packet/package.json"));
   const ipCodec = dirname(createRequire(join(dnsPacket, "index.js")).resolve("@leichtgewicht/ip-codec"));
   const modules = ["index", "types", "rcodes", "opcodes", "classes", "optioncodes"].map((it) => `${it}.js`);
-  const parts = join(import.meta.dirname, "cloudflare");
   const read = (directory: string, files: string[], to: string) =>
-    files.map((file) => [join(to, file), readFileSync(join(directory, file), "utf8")]);
+    files.map((file) => [`${to}/${file}`, readFileSync(join(directory, file), "utf8")]);
   return Object.fromEntries([
     ["package.json", JSON.stringify({ type: "module" })],
-    ...read(import.meta.dirname, ["cloudflare.ts"], "."),
-    ...read(parts, readdirSync(parts), "cloudflare"),
+    ...["cloudflare.ts", "cloudflare-api.ts"].map((file) => [
+      file,
+      readFileSync(join(import.meta.dirname, file), "utf8"),
+    ]),
     ...read(dnsPacket, ["package.json", ...modules], "node_modules/dns-packet"),
     ...read(ipCodec, ["package.json", "index.cjs"], "node_modules/@leichtgewicht/ip-codec"),
   ]);

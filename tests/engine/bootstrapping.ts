@@ -11,7 +11,7 @@ import { findOpenBao, type OpenBao, startOpenBao } from "./openbao.ts";
 
 /** Where everything is in Vault. */
 export const places = { mount: "secret", path: "prod/cert-manager", role: "external-secrets", authPath: "kubernetes" };
-const installed = deployPolicy({ ...places, managed: true, install: true });
+const installed = deployPolicy({ ...places, access: "managed", kind: "installed" });
 
 export let bao: OpenBao;
 

@@ -188,7 +188,7 @@ it("refuses before it initialises when the keys would overwrite something, or an
 
 it("asks for a root token when the policy must change, and gives the token in use the new one", async () => {
   await begin();
-  const unmanaged = deployPolicy({ ...places, managed: false, install: true });
+  const unmanaged = deployPolicy({ ...places, access: "existing", kind: "installed" });
   const { run, file, keys } = work({ policy: unmanaged });
   const copying = copyingRoot(keys);
   await work({ policy: unmanaged, keys: copying }).run();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { demand } from "../../tools/vault/api.ts";
 import { deployPolicy } from "../../tools/vault/policy.ts";
-import { type Listener, listening } from "../e2e/cloudflare/listening.ts";
+import { type Listener, listening } from "../e2e/cloudflare.ts";
 import { bao, begin, copyingRoot, kept, places, setUpOpenBao, status, work } from "./bootstrapping.ts";
 import {
   accessRequests,
@@ -63,7 +63,7 @@ describe("the deploy token", () => {
     await begin();
     const { keys, file } = work();
     const copying = copyingRoot(keys);
-    await work({ keys: copying, policy: deployPolicy({ ...places, managed: false, install: false }) }).run();
+    await work({ keys: copying, policy: deployPolicy({ ...places, access: "existing", kind: "there" }) }).run();
     const { deploy_token = "" } = await kept(file);
     expect(await failures(accessRequests, copying.root)).toEqual([]);
     const child = await childOf(deploy_token);

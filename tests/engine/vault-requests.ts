@@ -1,4 +1,4 @@
-import { readerPolicy } from "../../components/vault-access.ts";
+import { readerPolicy } from "../../components/vault/access.ts";
 import { demand } from "../../tools/vault/api.ts";
 import { certificateOfThisMachine } from "../tools/vault-cluster.ts";
 import { bao, places, status, tokenBy } from "./bootstrapping.ts";

@@ -1,8 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { expect, it } from "vitest";
 import { recordStack } from "../../project/record.ts";
-import { projectDirectory } from "../../project/stack.ts";
 import { type Plan, planOf } from "../../tools/plan/plan.ts";
 import { planMermaid } from "../../tools/plan/print.ts";
 import { planCommand } from "../../tools/plan.ts";
@@ -56,10 +53,4 @@ it("has every component, and an arrow for each declared dependency between two",
   expect(picture).toContain("  certificate --> tls_gateway\n");
   expect(picture).toContain("  load_balancer -.-> dns_records\n");
   expect(picture).not.toMatch(/(\w+) -\.?-> \1\n/);
-});
-
-it("is the README's", async () => {
-  const readme = await readFile(join(projectDirectory, "README.md"), "utf8");
-  const [, embedded] = /<!-- order:begin -->\n([\s\S]*?)\n<!-- order:end -->/.exec(readme) ?? [];
-  expect(embedded).toBe(planMermaid(planOf("prod", await recordStack("prod"))));
 });

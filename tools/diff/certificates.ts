@@ -1,8 +1,9 @@
 import { CERTIFICATE_INPUTS, copiesOf, TLS_SECRET } from "../../components/certificate.ts";
-import { directoryIn, letsEncrypt } from "../../components/issuer.ts";
+import { directoryIn } from "../../components/issuer.ts";
 import { isGatewayHosts, isMinTls } from "../../components/routing.ts";
 import type { Registration } from "../../project/record.ts";
 import { type Properties, valueAt } from "../../project/registration.ts";
+import { letsEncrypt } from "../../settings/acme.ts";
 import { isUnder } from "./compare.ts";
 import { plainly } from "./rest.ts";
 import { briefly, code, codes, has, isKind, type Statement, type Story } from "./statement.ts";

@@ -1,7 +1,6 @@
-import { isDeepStrictEqual } from "node:util";
 import { immutableInputs } from "../../project/immutable.ts";
 import type { Registration } from "../../project/record.ts";
-import { lastName, type Properties } from "../../project/registration.ts";
+import { lastName, type Properties, same } from "../../project/registration.ts";
 
 // What differs between two recordings of a stack, field by field.
 
@@ -67,7 +66,7 @@ function valuesOf(resource: Registration | undefined): Properties | undefined {
 }
 
 function fieldsBetween(before: unknown, after: unknown, path = ""): Field[] {
-  if (isDeepStrictEqual(before, after)) return [];
+  if (same(before, after)) return [];
   const [old, now] = [partsOf(before), partsOf(after)];
   const steps = [...new Set([...Object.keys(old ?? {}), ...Object.keys(now ?? {})])];
   // A whole on one side and parts on the other cannot be told part by part.

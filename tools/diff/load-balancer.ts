@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import {
   allowedBy,
   bandwidthOf,
@@ -6,10 +5,10 @@ import {
   SERVICE_INPUTS,
   SOURCE_INPUTS,
 } from "../../components/balanced-service.ts";
-import { chartOf } from "../../components/charts.ts";
 import { GATEWAY_CHART } from "../../components/ingress-gateway.ts";
+import { chartOf } from "../../components/release.ts";
 import type { Registration } from "../../project/record.ts";
-import type { Properties } from "../../project/registration.ts";
+import { type Properties, same } from "../../project/registration.ts";
 import { type Change, isUnder } from "./compare.ts";
 import { briefly, code, codes, has, isKind, kindOf, type Statement, type Story } from "./statement.ts";
 
@@ -49,7 +48,7 @@ function openness(story: Story, was: Properties | undefined, is: Properties | un
   if (!was || !is) return [];
   const rulesOf = (list: readonly Registration[]) => list.filter(isRule).map(({ inputs }) => inputs);
   const [open, opens] = [allowedBy(was, rulesOf(story.before)), allowedBy(is, rulesOf(story.after))];
-  if (isDeepStrictEqual(open, opens)) return [];
+  if (same(open, opens)) return [];
   const [more, fewer] = [opens.filter((cidr) => !open.includes(cidr)), open.filter((cidr) => !opens.includes(cidr))];
   const isConcerned = (it: Registration) => isRule(it) && [...more, ...fewer].includes(String(it.inputs.source));
   const texts = [

@@ -1,6 +1,7 @@
-import { CHART_INPUTS, chartOf, isReplicas } from "../../components/charts.ts";
 import { GATEWAY_CHART } from "../../components/ingress-gateway.ts";
 import { ISTIO_CHARTS } from "../../components/istio.ts";
+import { CHART_INPUTS, chartOf } from "../../components/release.ts";
+import { isReplicas } from "../../components/sizing.ts";
 import type { Registration } from "../../project/record.ts";
 import { type Change, isUnder } from "./compare.ts";
 import { ONE_DOOR } from "./load-balancer.ts";

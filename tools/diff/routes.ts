@@ -1,6 +1,6 @@
-import { isDeepStrictEqual } from "node:util";
 import { ROUTE_INPUTS, type RoutedHost, routeOf } from "../../components/routing.ts";
 import type { Registration } from "../../project/record.ts";
+import { same } from "../../project/registration.ts";
 import { type Change, isUnder } from "./compare.ts";
 import { code, has, isKind, type Statement, type Story } from "./statement.ts";
 
@@ -45,7 +45,7 @@ function sentence(host: string, was: RoutedHost | undefined, is: RoutedHost | un
     return { text, risk: "Its clients get 404 from then on." };
   }
   if (was === undefined) return { text: `${code(host)} will be routed to ${to(is)}` };
-  const text = isDeepStrictEqual(was, is)
+  const text = same(was, is)
     ? `${code(host)} stays with ${to(is)}`
     : `${code(host)} will be routed to ${to(is)} instead of ${to(was)}`;
   const isMoved = changes.some((change) => has(change, "replaced", "removed"));

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { letsEncrypt } from "../../components/issuer.ts";
-import type { Settings } from "../../config.ts";
+import { letsEncrypt } from "../../settings/acme.ts";
+import type { Settings } from "../../settings/settings.ts";
 import { ADD_ON_ACTION, type Installed } from "./cluster.ts";
 import {
   type Answer,
@@ -23,7 +23,7 @@ import {
 // What OCI, Cloudflare and Vault have and allow, as far as the platform needs it.
 
 type Env = Readonly<Record<string, string | undefined>>;
-type Asked = Omit<Settings, "cloudflareApiToken">;
+type Asked = Settings;
 type Verdicts = ReturnType<typeof unless>;
 
 const run = promisify(execFile);

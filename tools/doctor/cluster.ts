@@ -10,8 +10,8 @@ import {
   type V1ObjectMeta,
   VersionApi,
 } from "@kubernetes/client-node";
-import { supportedKubernetes } from "../../components/charts.ts";
-import type { Settings } from "../../config.ts";
+import type { Settings } from "../../settings/settings.ts";
+import { supportedKubernetes } from "../../versions.ts";
 import {
   CALL_SECONDS,
   check,
@@ -51,7 +51,7 @@ const SERVICES = "kubernetes: services";
 
 /** Examines the cluster. */
 export async function examineCluster(
-  settings: Omit<Settings, "cloudflareApiToken">,
+  settings: Settings,
   kubeConfig: () => Promise<KubeConfig>,
 ): Promise<ClusterReport> {
   let cluster: Cluster;
@@ -118,7 +118,7 @@ const installsExternalSecrets = ({ cloudflare, externalSecrets }: Pick<Settings,
   cloudflare.token !== "none" && externalSecrets.install;
 
 /** The Helm releases of this platform, `<namespace>/<name>`. */
-function placesOf({ cloudflare, externalSecrets, vault }: Omit<Settings, "cloudflareApiToken">): Set<string> {
+function placesOf({ cloudflare, externalSecrets, vault }: Settings): Set<string> {
   return new Set([
     CERT_MANAGER,
     "kube-system/reflector",
@@ -350,11 +350,7 @@ function releaseVerdicts(places: Set<string>, releases: HelmRelease[]) {
  * The groups of the charts' CRDs, and not of their neighbours such as trust.cert-manager.io or install.istio.io, and
  * the release that has them, as Helm compares them: https://github.com/helm/helm/blob/v3.18.0/pkg/action/validate.go
  */
-function definitionVerdicts(
-  { cloudflare, externalSecrets }: Omit<Settings, "cloudflareApiToken">,
-  places: Set<string>,
-  definitions: Definition[],
-) {
+function definitionVerdicts({ cloudflare, externalSecrets }: Settings, places: Set<string>, definitions: Definition[]) {
   const owners = [
     { release: CERT_MANAGER, groups: ["cert-manager.io", "acme.cert-manager.io"] },
     {
@@ -434,10 +430,7 @@ function argoVerdicts({ externalSecrets }: Pick<Settings, "externalSecrets">, ap
   return unless(faults, "no Application that installs the same");
 }
 
-async function namespaceVerdicts(
-  { cloudflare, externalSecrets }: Omit<Settings, "cloudflareApiToken">,
-  cluster: Cluster,
-) {
+async function namespaceVerdicts({ cloudflare, externalSecrets }: Settings, cluster: Cluster) {
   const made = [
     "istio-system",
     ...(installsExternalSecrets({ cloudflare, externalSecrets }) ? [externalSecrets.namespace] : []),

@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import { TLS_SECRET } from "../../components/certificate.ts";
-import { letsEncrypt } from "../../components/issuer.ts";
-import type { Settings } from "../../config.ts";
+import { letsEncrypt } from "../../settings/acme.ts";
+import type { Settings } from "../../settings/settings.ts";
 import { type PulumiCli, propose } from "../lib/pulumi.ts";
 import { type Check, checksText } from "../verify.ts";
 
@@ -23,7 +23,7 @@ export interface Issued {
 /** What a promotion works with. */
 export interface Promotion {
   readonly stack: string;
-  readonly settings: Omit<Settings, "cloudflareApiToken">;
+  readonly settings: Settings;
   /** Checks what is up, with the roots of that server. */
   readonly verify: (server: "staging" | "production") => Promise<Check[]>;
   /** Whether the checks can tell if staging's roots are trusted. */
@@ -48,12 +48,13 @@ export interface Promotion {
 export async function promote(work: Promotion): Promise<void> {
   const { settings, stack, pulumi, approve, log } = work;
   const before = await work.certificate();
-  const isResumed = settings.acme?.directory === letsEncrypt.production;
-  if (settings.acme?.directory !== letsEncrypt.staging && !(isResumed && isStaging(before))) {
+  const server = settings.issuer.kind === "acme" ? settings.issuer.directory : settings.issuer.kind;
+  const isResumed = server === letsEncrypt.production;
+  if (server !== letsEncrypt.staging && !(isResumed && isStaging(before))) {
     throw new Error(
       isResumed
         ? `stack ${stack} has a certificate of Let's Encrypt's production already; there is nothing to do`
-        : `acme.server is ${settings.acme?.directory ?? "ca"}; allowed: "staging", which is what this comes from`,
+        : `acme.server is ${server}; allowed: "staging", which is what this comes from`,
     );
   }
 

@@ -1,9 +1,10 @@
+import type { VaultSettings } from "../../settings/vault.ts";
 import { wordsOf } from "../lib/command.ts";
 import { configure, type PulumiCli, pulumiCli } from "../lib/pulumi.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { type KeyStore, keysFile } from "./keys.ts";
 import { deployPolicy } from "./policy.ts";
-import { namespaceOf, type Servers, type StackVault, type Target } from "./servers.ts";
+import { namespaceOf, type Servers, type Target } from "./servers.ts";
 
 /** Everything that is needed beside the servers to initialise a stack's Vault. */
 export interface InitOptions {
@@ -24,7 +25,7 @@ export async function initializeVault(target: Target, servers: Servers, options:
     others: servers.others,
     keys,
     rescue: keysFile(`vault-keys-${stack}-${Date.now()}.json`),
-    policy: deployPolicy({ ...vault, managed: vault.access === "managed" }),
+    policy: deployPolicy(vault),
     rootToken,
     anew: commandsToBeginAnew(vault, replicas),
     log,
@@ -47,7 +48,7 @@ export async function recordInitialized(stack: string, pulumi: PulumiCli): Promi
 }
 
 /** The commands that make an installed Vault empty again, so that it can be initialised anew. */
-export function commandsToBeginAnew(vault: StackVault, replicas: number): string[] {
+export function commandsToBeginAnew(vault: VaultSettings, replicas: number): string[] {
   const claims = Array.from({ length: replicas }, (_, index) => `data-vault-${index} audit-vault-${index}`).join(" ");
   const kubectl = `kubectl --namespace ${namespaceOf(vault)}`;
   return [

@@ -1,18 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
-import { VAULT_TLS_SECRET } from "../../components/vault-server.ts";
-import type { Settings } from "../../config.ts";
+import { VAULT_TLS_SECRET } from "../../components/vault/server.ts";
+import type { VaultSettings } from "../../settings/vault.ts";
 import { type VaultApi, vaultApi } from "./api.ts";
 import { awaitRunning, type Forward, forward, isRunning, nameOf, VAULT_PORT, vaultPods } from "./port-forward.ts";
 
 // A stack's Vault, and the ways to its servers.
 
-export type StackVault = NonNullable<Settings["vault"]>;
-
 /** A stack, its Vault, and the way into its cluster. */
 export interface Target {
   readonly stack: string;
-  readonly vault: StackVault;
+  readonly vault: VaultSettings;
   /** Replicas that the program installs. */
   readonly replicas: number;
   readonly kubeConfig: () => Promise<KubeConfig>;
@@ -22,7 +20,7 @@ export interface Target {
 const POD_SECONDS = 420;
 
 /** Namespace of a Vault inside the cluster, which is in the name of its Service. */
-export const namespaceOf = ({ clusterAddress }: StackVault) =>
+export const namespaceOf = ({ clusterAddress }: VaultSettings) =>
   new URL(clusterAddress).hostname.split(".")[1] ?? "vault";
 
 /** A way to servers of Vault, to be closed after use. */
@@ -68,9 +66,9 @@ export async function serversInside({ vault, kubeConfig }: Target): Promise<Serv
 const FIRST_POD = "vault-0";
 
 /** PEM of the CA of Vault's certificate; undefined without TLS, and for the system's trusted roots. */
-export async function caOf(vault: StackVault, kubeConfig: KubeConfig): Promise<string | undefined> {
+export async function caOf(vault: VaultSettings, kubeConfig: KubeConfig): Promise<string | undefined> {
   if (!vault.address.startsWith("https:")) return undefined;
-  if (!vault.install) return vault.caBundle;
+  if (vault.kind !== "installed") return vault.caBundle;
   const [name, namespace] = [VAULT_TLS_SECRET, namespaceOf(vault)];
   const { data } = await kubeConfig
     .makeApiClient(CoreV1Api)

@@ -23,6 +23,7 @@ export const registrationOf = (
     createSeconds: undefined,
     updateSeconds: undefined,
     hooks: [],
+    errorHooks: [],
     provider: "",
     ...more.options,
   },

@@ -1,7 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
-import { letsEncrypt } from "../../../components/issuer.ts";
 import { examples } from "../../../project/placeholders.ts";
+import { letsEncrypt } from "../../../settings/acme.ts";
+import type { Settings } from "../../../settings/settings.ts";
 import { certificateIn, type Issued, type Promotion, promote } from "../../../tools/promote/promotion.ts";
 import { settingsOf } from "../../../tools/stack.ts";
 import type { Check } from "../../../tools/verify.ts";
@@ -64,7 +65,10 @@ async function played(changes: Partial<Promotion> = {}, pulumi = new Pulumi()) {
 const SET = (server: string) => `config set --path oke-platform:acme.server ${server} --stack live`;
 const PREVIEW = "preview --stack live";
 const UP = "up --yes --skip-preview --stack live";
-const asProduction = { ...settings, acme: settings.acme && { ...settings.acme, directory: letsEncrypt.production } };
+const asProduction: Settings = {
+  ...settings,
+  issuer: { kind: "acme", directory: letsEncrypt.production, email: "platform@example.com" },
+};
 
 describe("a promotion", () => {
   it("verifies, switches, asks, has a certificate issued, and verifies again", async () => {
@@ -91,7 +95,7 @@ describe("a promotion", () => {
   it.each<[string, Partial<Promotion>, string[], RegExp]>([
     [
       "another server than staging",
-      { settings: { ...settings, acme: undefined } },
+      { settings: { ...settings, issuer: { kind: "ca" } } },
       [],
       /^acme\.server is ca; allowed: "staging"/,
     ],

@@ -31,7 +31,7 @@ it("names the stack's own places, and what its settings need", () => {
     "sys/generate-root/attempt",
     "sys/generate-root/update",
   ];
-  expect(pathsOf(deployPolicy({ ...places, managed: false, install: false }))).toEqual(existing);
-  expect(pathsOf(deployPolicy({ ...places, managed: true, install: false }))).toEqual(managed);
-  expect(pathsOf(deployPolicy({ ...places, managed: true, install: true }))).toEqual(installed);
+  expect(pathsOf(deployPolicy({ ...places, access: "existing", kind: "there" }))).toEqual(existing);
+  expect(pathsOf(deployPolicy({ ...places, access: "managed", kind: "there" }))).toEqual(managed);
+  expect(pathsOf(deployPolicy({ ...places, access: "managed", kind: "installed" }))).toEqual(installed);
 });

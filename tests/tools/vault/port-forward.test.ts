@@ -2,7 +2,7 @@ import { createServer as createTcpServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { vaultApi } from "../../../tools/vault/api.ts";
 import { forward, readyPod } from "../../../tools/vault/port-forward.ts";
-import { listening } from "../../e2e/cloudflare/listening.ts";
+import { listening } from "../../e2e/cloudflare.ts";
 import { vaultPod } from "../vault-cluster.ts";
 import { closedLater, cluster, FakeVault, kubeConfig, PODS, setUpVault } from "./scene.ts";
 
