@@ -6,8 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Registration } from "../project/record.ts";
 import { isSecret, type Properties } from "../project/registration.ts";
 import { projectDirectory } from "../project/stack.ts";
-import { willingCloud } from "../sandbox/replay.ts";
-import { registrationsOf, variants } from "./harness.ts";
+import { registrationsIn, variants } from "./variants.ts";
 
 // Laws over every resource that the program registers, in every way of setting it up: a new resource is under them
 // from the day it is written. They prove what the program asks for, not that a cloud accepts it.
@@ -51,12 +50,12 @@ function modelFor({ kind, apiVersion }: Properties): new (manifest: never) => { 
   return model;
 }
 
-describe.each(variants)("$name", ({ stack, changes, secrets, worldOf }) => {
+describe.each(variants)("$name", (variant) => {
   let all: Registration[];
   let made: Registration[];
 
   beforeAll(async () => {
-    all = await registrationsOf(stack, changes, secrets, willingCloud(worldOf?.()));
+    all = await registrationsIn(variant);
     made = all.filter((it) => it.custom && !isProvider(it));
   });
 

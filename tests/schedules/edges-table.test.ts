@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { projectDirectory } from "../project/stack.ts";
-import { edgesTable, graphOfStack } from "../workbench/edges.ts";
+import { projectDirectory } from "../../project/stack.ts";
+import { edgesTable, graphOfStack } from "../../workbench/edges.ts";
 
 /** What stands in the README between `<!-- name:begin -->` and `<!-- name:end -->`. */
 async function partOf(name: string): Promise<string> {
@@ -12,5 +12,5 @@ async function partOf(name: string): Promise<string> {
 describe("the README", () => {
   it("has the table of edges that the plan prints", async () => {
     expect(await partOf("edges")).toBe(edgesTable(await graphOfStack("prod")));
-  }, 30_000);
+  });
 });
