@@ -1,9 +1,10 @@
 import { isIP } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
-import { type ChartValues, chartDefaults, supportWarnings } from "./components/charts.ts";
-import type { Cluster } from "./components/cluster.ts";
-import { letsEncrypt } from "./components/issuer.ts";
+import { letsEncrypt } from "./settings/acme.ts";
+import type { ChartValues } from "./settings/charts.ts";
+import type { Cluster } from "./settings/cluster.ts";
+import { charts as chartDefaults, supportWarnings } from "./versions.ts";
 
 const PROJECT = "oke-platform";
 

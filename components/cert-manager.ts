@@ -1,5 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Chart, type ChartValues, chartRelease, disruptionBudget, requests, type Size, spread } from "./charts.ts";
+import type { Chart, ChartValues } from "../settings/charts.ts";
+import type { Size } from "../settings/size.ts";
+import { chartRelease } from "./release.ts";
+import { disruptionBudget, requests, spread } from "./sizing.ts";
 
 export interface CertManagerArgs {
   readonly chart: Chart;
@@ -10,6 +13,11 @@ export interface CertManagerArgs {
 export class CertManager extends pulumi.ComponentResource {
   /** Where it runs, and where it keeps certificates and ACME account keys. */
   readonly namespace = "cert-manager";
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[] = [
+    `namespace ${this.namespace}: the certificate with its key, and the key of the ACME account or CA`,
+    "custom resource definitions of cert-manager",
+  ];
 
   constructor(name: string, args: CertManagerArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:CertManager", name, {}, opts);

@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Chart, chartRelease, requests } from "./charts.ts";
+import type { Chart } from "../settings/charts.ts";
+import { chartRelease } from "./release.ts";
+import { requests } from "./sizing.ts";
 
 export interface ReflectorArgs {
   readonly chart: Chart;

@@ -29,6 +29,8 @@ export interface Registration {
     readonly updateSeconds: number | undefined;
     /** Names of the hooks that are called before the resource is touched. */
     readonly hooks: string[];
+    /** Names of the hooks that are called when it fails. */
+    readonly errorHooks: string[];
     /** URN and id of the provider, `urn::id`; empty for the package's default provider. */
     readonly provider: string;
   };
@@ -181,6 +183,7 @@ function read(request: Request, urn: string): Omit<Registration, "dependsOn"> {
       createSeconds: seconds(timeouts?.getCreate()),
       updateSeconds: seconds(timeouts?.getUpdate()),
       hooks: [...(hooks?.getBeforeCreateList() ?? []), ...(hooks?.getBeforeUpdateList() ?? [])],
+      errorHooks: hooks?.getOnErrorList() ?? [],
       provider: request.getProvider(),
     },
   };
@@ -210,5 +213,7 @@ interface Request {
   getIgnorechangesList?(): string[];
   getImportid?(): string;
   getCustomtimeouts?(): { getCreate(): string; getUpdate(): string } | undefined;
-  getHooks?(): { getBeforeCreateList(): string[]; getBeforeUpdateList(): string[] } | undefined;
+  getHooks?():
+    | { getBeforeCreateList(): string[]; getBeforeUpdateList(): string[]; getOnErrorList(): string[] }
+    | undefined;
 }

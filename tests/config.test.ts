@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { supportWarnings } from "../components/charts.ts";
 import { parseSettings, type Settings, warnings } from "../config.ts";
+import { supportWarnings } from "../versions.ts";
 
 type Raw = Record<string, unknown>;
 

@@ -392,6 +392,7 @@ const faults: Fault[] = [
     },
     found: [
       "ok: kubernetes: reachable: Kubernetes v1.37.0",
+      "problem: kubernetes: version: the cluster runs v1.37.0, and Istio 1.31.4 supports 1.32 to 1.36",
       "problem: kubernetes: version: the cluster runs v1.37.0, and cert-manager v1.21.2 supports 1.33 to 1.36",
     ],
     action: "",
@@ -403,6 +404,7 @@ const faults: Fault[] = [
     },
     found: [
       "ok: kubernetes: reachable: Kubernetes v1.37.2-oke",
+      "problem: kubernetes: version: the cluster runs v1.37.2-oke, and Istio 1.31.4 supports 1.32 to 1.36",
       "problem: kubernetes: version: the cluster runs v1.37.2-oke, and cert-manager v1.21.2 supports 1.33 to 1.36",
     ],
     action: "",
@@ -414,7 +416,7 @@ const faults: Fault[] = [
     },
     found: [
       "ok: kubernetes: reachable: Kubernetes v1.31.9",
-      "problem: kubernetes: version: the cluster runs v1.31.9, and Istio 1.31.4 supports 1.32 to 1.37",
+      "problem: kubernetes: version: the cluster runs v1.31.9, and Istio 1.31.4 supports 1.32 to 1.36",
       "problem: kubernetes: version: the cluster runs v1.31.9, and cert-manager v1.21.2 supports 1.33 to 1.36",
     ],
     action: "",

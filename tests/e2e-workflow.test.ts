@@ -6,8 +6,8 @@ import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { chartDefaults } from "../components/charts.ts";
 import { projectDirectory } from "../project/stack.ts";
+import { charts } from "../versions.ts";
 import {
   CA_CONFIG_MAP,
   type FixtureOptions,
@@ -258,7 +258,7 @@ describe("the stack", () => {
     expect({ ...more, services: more.services.slice(0, 1) }).toEqual(before);
     expect(more.services[1]?.host).toBe("one-more.cluster.platform.test");
     const newer = settingsIn(withIstio(values), run.token);
-    expect(newer.charts.istio.version).toBe(chartDefaults.istio.version);
+    expect(newer.charts.istio.version).toBe(charts.istio.version);
     expect({ ...newer, charts: { ...newer.charts, istio: before.charts.istio } }).toEqual(before);
     expect(values).toEqual(await valuesOf(run, {}));
   });

@@ -63,9 +63,9 @@ describe("the order of prod", () => {
         .sort(),
     ).toEqual([
       "certificate waits for issuer",
-      "certificate waits for token-secret",
+
       "ingress-gateway waits for istio",
-      "issuer waits for cert-manager",
+      "issuer waits for token-secret",
       "istio-istiod waits for istio-base",
       "routes waits for istio",
       "secret-store waits for external-secrets",

@@ -221,7 +221,7 @@ describe("a kubeconfig's context", () => {
 describe("options", () => {
   it("are these, wherever they are not the defaults", async () => {
     const all = await registrationsOf("prod");
-    const said = all.flatMap(({ name, custom, options: { provider: _, ...options } }) => {
+    const said = all.flatMap(({ name, custom, options: { provider: _, errorHooks: __, ...options } }) => {
       const set = Object.entries(options).filter(
         ([, value]) => value !== undefined && value !== false && String(value) !== "",
       );
@@ -238,7 +238,7 @@ describe("options", () => {
       },
       issuer: awaited(300),
       "secret-store": awaited(300),
-      "token-secret": { ...awaited(300), hooks: ["token-secret-one-serial-on"] },
+      "token-secret": { ...awaited(120), hooks: ["token-secret-one-serial-on"] },
       certificate: awaited(1800),
     });
   });

@@ -1,8 +1,8 @@
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import type { KubeConfig } from "@kubernetes/client-node";
-import { letsEncrypt } from "../components/issuer.ts";
 import { type Settings, warnings } from "../config.ts";
+import { letsEncrypt } from "../settings/acme.ts";
 import { examineCloudflare, examineOci, examineVault } from "./doctor/clouds.ts";
 import { examineCluster } from "./doctor/cluster.ts";
 import { ask, check, type Finding, forAll, ok, problem, reasonOf, skipped, unless, warning } from "./doctor/finding.ts";

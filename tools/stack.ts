@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
-import type { Cluster } from "../components/cluster.ts";
 import { parseSettings, type Settings } from "../config.ts";
 import { projectDirectory, readStack } from "../project/stack.ts";
+import type { Cluster } from "../settings/cluster.ts";
 
 // What the tools that look at the real thing need to know of a stack.
 

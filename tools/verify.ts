@@ -16,9 +16,9 @@ import {
   VersionApi,
 } from "@kubernetes/client-node";
 import { TLS_SECRET } from "../components/certificate.ts";
-import { letsEncrypt } from "../components/issuer.ts";
 import { TOKEN_SECRET } from "../components/token-secret.ts";
 import type { Settings } from "../config.ts";
+import { letsEncrypt } from "../settings/acme.ts";
 import { ask, type Endpoint, failureOf, knock, type Presented, shakeHands, shakeOldHands } from "./handshake.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
 

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { letsEncrypt } from "../../components/issuer.ts";
 import type { Settings } from "../../config.ts";
+import { letsEncrypt } from "../../settings/acme.ts";
 import { ADD_ON_ACTION, type Installed } from "./cluster.ts";
 import {
   type Answer,

@@ -10,8 +10,8 @@ import {
   type V1ObjectMeta,
   VersionApi,
 } from "@kubernetes/client-node";
-import { supportedKubernetes } from "../../components/charts.ts";
 import type { Settings } from "../../config.ts";
+import { supportedKubernetes } from "../../versions.ts";
 import {
   CALL_SECONDS,
   check,

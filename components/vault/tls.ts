@@ -2,14 +2,13 @@ import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.
 import type { IDestinationRule } from "@kubernetes-models/istio/networking.istio.io/v1/DestinationRule";
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
-import { awaited } from "./awaited.ts";
-import { certificateAuthority } from "./issuer.ts";
+import type { SecretKey } from "../../settings/vault-login.ts";
+import { awaited } from "../awaited.ts";
+import { certificateAuthority } from "../issuer.ts";
+import type { ServerTls } from "./server.ts";
 
 export interface VaultTlsArgs {
-  /** Vault's namespace. */
-  readonly namespace: string;
-  /** The Secret that Vault's pods take their certificate from. */
-  readonly secretName: string;
+  readonly server: ServerTls;
   /** cert-manager's namespace: there it keeps the CA. */
   readonly caNamespace: string;
   /** Namespace of the ingress gateway's pods, which must trust the CA to reach Vault. */
@@ -28,13 +27,14 @@ const LIFETIME = "87600h0m0s";
 /** Vault's TLS inside the cluster: a CA of its own, the server's certificate, and the gateway's trust in it. */
 export class VaultTls extends pulumi.ComponentResource {
   /** Where the CA's certificate is found, for those who reach Vault. */
-  readonly ca: { readonly name: string; readonly namespace: string; readonly key: string };
+  readonly ca: SecretKey;
 
   constructor(name: string, args: VaultTlsArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultTls", name, {}, opts);
     const issuerName = "vault-ca";
     const clientSecret = "vault-ca-for-gateway";
-    this.ca = { name: args.secretName, namespace: args.namespace, key: "ca.crt" };
+    const { namespace, secretName } = args.server;
+    this.ca = { name: secretName, namespace, key: "ca.crt" };
 
     const issuer = certificateAuthority(`${name}-ca`, issuerName, args.caNamespace, this, LIFETIME);
     const certificate = (child: string, metadata: { name: string; namespace: string }, spec: object) =>
@@ -60,8 +60,8 @@ export class VaultTls extends pulumi.ComponentResource {
       );
     certificate(
       `${name}-server`,
-      { name: args.secretName, namespace: args.namespace },
-      { dnsNames: serverNames(args.namespace), ipAddresses: ["127.0.0.1"] },
+      { name: secretName, namespace },
+      { dnsNames: serverNames(namespace), ipAddresses: ["127.0.0.1"] },
     );
     // Istio takes a CA only from a Secret beside the gateway's pods, and cert-manager writes one only with a certificate.
     certificate(
@@ -69,7 +69,7 @@ export class VaultTls extends pulumi.ComponentResource {
       { name: clientSecret, namespace: args.gatewayNamespace },
       { commonName: "istio-ingressgateway", usages: ["client auth"] },
     );
-    const host = `vault.${args.namespace}.svc.cluster.local`;
+    const host = `vault.${namespace}.svc.cluster.local`;
     new CustomResource(
       `${name}-from-gateway`,
       {

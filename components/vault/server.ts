@@ -1,19 +1,25 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Chart, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
+import type { Chart, ChartValues } from "../../settings/charts.ts";
+import type { Size } from "../../settings/size.ts";
+import { chartRelease } from "../release.ts";
+import { requests, spread } from "../sizing.ts";
+import type { VaultSeal } from "./seal.ts";
 
 /** The Secret with the certificate of an installed Vault, and its CA. */
 export const VAULT_TLS_SECRET = "vault-tls";
 
+/** Where Vault's pods take their certificate from. */
+export interface ServerTls {
+  readonly namespace: string;
+  readonly secretName: string;
+}
+
 export interface VaultServerArgs {
   readonly chart: Chart;
-  /** `small`: one replica, plain HTTP. `production`: three replicas, TLS with the Secret {@link VaultServer.tlsSecret}. */
+  /** `small`: one replica, plain HTTP. `production`: three replicas, TLS with the Secret of {@link VaultServer.tls}. */
   readonly size: Size;
   /** The OCI KMS key that unseals it. @default - Shamir's key shares, with which somebody unseals each pod */
-  readonly seal?: {
-    readonly keyId: pulumi.Input<string>;
-    readonly cryptoEndpoint: pulumi.Input<string>;
-    readonly managementEndpoint: pulumi.Input<string>;
-  };
+  readonly seal: Pick<VaultSeal, "keyId" | "cryptoEndpoint" | "managementEndpoint"> | undefined;
 }
 
 /**
@@ -25,14 +31,18 @@ export interface VaultServerArgs {
 export class VaultServer extends pulumi.ComponentResource {
   /** Made by the release, and kept on destroy with the volumes in it, which hold all that Vault knows. */
   readonly namespace = "vault";
-  /** The Secret with the server's certificate, its key, and `ca.crt`; its pods wait for it. */
-  readonly tlsSecret = VAULT_TLS_SECRET;
+  /** Where its certificate, the key and `ca.crt` must be, for which its pods wait; undefined when it speaks plain HTTP. */
+  readonly tls: ServerTls | undefined;
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[] = [
+    `namespace ${this.namespace}: the volumes with all that Vault holds; set vault.initialized to false before the next up`,
+  ];
   /** Where an audit device may write. */
   readonly auditPath = "/vault/audit";
 
   constructor(name: string, args: VaultServerArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultServer", name, {}, opts);
-    const tls = args.size === "production";
+    this.tls = args.size === "production" ? { namespace: this.namespace, secretName: VAULT_TLS_SECRET } : undefined;
 
     chartRelease(
       name,
@@ -44,13 +54,13 @@ export class VaultServer extends pulumi.ComponentResource {
         // Made by Helm, which never deletes it: a destroy keeps the volumes.
         createNamespace: true,
         values: {
-          global: { tlsDisable: !tls },
+          global: { tlsDisable: this.tls === undefined },
           // External Secrets brings secrets to where they are used.
           injector: { enabled: false },
           server: {
             auditStorage: { enabled: true, mountPath: this.auditPath },
-            ...(tls && this.tlsValues()),
-            ...servers[args.size](configuration(tls, args.seal)),
+            ...(this.tls && tlsValues(this.tls)),
+            ...servers[args.size](configuration(this.tls !== undefined, args.seal)),
           },
         },
         overrides: args.chart.values,
@@ -60,17 +70,16 @@ export class VaultServer extends pulumi.ComponentResource {
 
     this.registerOutputs({ namespace: this.namespace });
   }
-
-  private tlsValues(): ChartValues {
-    return {
-      volumes: [{ name: "tls", secret: { secretName: this.tlsSecret } }],
-      volumeMounts: [{ name: "tls", mountPath: TLS_PATH, readOnly: true }],
-      extraEnvironmentVars: { VAULT_CACERT: `${TLS_PATH}/ca.crt` },
-    };
-  }
 }
 
 const TLS_PATH = "/vault/userconfig/tls";
+
+const tlsValues = ({ secretName }: ServerTls): ChartValues => ({
+  volumes: [{ name: "tls", secret: { secretName } }],
+  volumeMounts: [{ name: "tls", mountPath: TLS_PATH, readOnly: true }],
+  extraEnvironmentVars: { VAULT_CACERT: `${TLS_PATH}/ca.crt` },
+});
+
 const REPLICAS = 3;
 
 const servers: Record<Size, (config: pulumi.Output<string>) => ChartValues> = {

@@ -2,16 +2,11 @@ import { getVaultOutput } from "@pulumi/oci/kms/getVault.js";
 import { Key } from "@pulumi/oci/kms/key.js";
 import { Vault as KmsVault } from "@pulumi/oci/kms/vault.js";
 import * as pulumi from "@pulumi/pulumi";
+import type { SealSettings } from "../../settings/vault.ts";
 
-export interface VaultSealArgs {
+export interface VaultSealArgs extends SealSettings {
   /** Name in the OCI console of what is made here. */
   readonly displayName: string;
-  /** Compartment of what is made here; required unless both OCIDs are given. */
-  readonly compartmentId?: string;
-  /** OCID of the OCI KMS vault. @default - one is made, and kept on destroy */
-  readonly vaultId?: string;
-  /** OCID of a key in it. @default - one is made, and kept on destroy */
-  readonly keyId?: string;
 }
 
 /** The OCI KMS key with which Vault unseals itself: https://developer.hashicorp.com/vault/docs/configuration/seal/ocikms */
@@ -24,6 +19,8 @@ export class VaultSeal extends pulumi.ComponentResource {
   readonly managementEndpoint: pulumi.Output<string>;
   /** The IAM statements that let Vault's pods use the key; `<dynamic group>` holds the worker nodes. */
   readonly iamPolicy: pulumi.Output<string>;
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[];
 
   constructor(name: string, args: VaultSealArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultSeal", name, {}, opts);
@@ -34,6 +31,12 @@ export class VaultSeal extends pulumi.ComponentResource {
     this.managementEndpoint = vault.managementEndpoint;
     this.keyId = pulumi.output(args.keyId ?? this.key(name, args, vault.managementEndpoint).id);
     this.iamPolicy = pulumi.interpolate`Allow dynamic-group <dynamic group> to use keys in compartment id ${vault.compartmentId} where target.key.id = '${this.keyId}'`;
+    this.kept =
+      args.keyId === undefined
+        ? [
+            pulumi.interpolate`the key that unseals Vault; set vault.kmsVaultId to ${this.vaultId} and vault.kmsKeyId to ${this.keyId} before the next up`,
+          ]
+        : [];
 
     this.registerOutputs({ keyId: this.keyId, iamPolicy: this.iamPolicy });
   }
