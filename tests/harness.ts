@@ -25,7 +25,14 @@ export async function registrationsOf(
   const config = { values, secrets: [...secretKeys, ...Object.keys(secrets).map((key) => `oke-platform:${key}`)] };
   // Imported afresh: the program's top level is what is recorded.
   vi.resetModules();
-  return record(() => import("../index.ts"), stack, config, cloud);
+  const { stackTraceLimit } = Error;
+  // The SDK writes a stack out for each promise, which is half of what a recording costs.
+  Error.stackTraceLimit = 0;
+  try {
+    return await record(() => import("../index.ts"), stack, config, cloud);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** The resource of a name, of the providers' where a component has the same. */

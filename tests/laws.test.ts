@@ -93,6 +93,19 @@ describe.each(variants)("$name", (variant) => {
     expect(clear).toEqual([]);
   });
 
+  it("marks the kubeconfig that OCI writes as a secret", () => {
+    const fromOci = all.filter(({ inputs: { clusterIdentifier } }) => clusterIdentifier !== undefined);
+    expect(fromOci.filter(({ inputs: { kubeconfig } }) => !isSecret(kubeconfig))).toEqual([]);
+  });
+
+  it("says how a taken name is freed, in the cluster and in Vault", () => {
+    const takers = made
+      // What is only read takes no name.
+      .filter(({ type, name }) => /^(kubernetes|vault):/.test(type) && !name.endsWith("-service"));
+    expect(takers.filter(({ options }) => !options.errorHooks.includes("taken-name"))).toEqual([]);
+    expect(takers.length).toBeGreaterThan(5);
+  });
+
   it("deploys to the cluster of the settings only through the provider made for it", () => {
     const kubernetes = all.find(({ type }) => type === "pulumi:providers:kubernetes");
     const inCluster = made.filter(({ type }) => type.startsWith("kubernetes:"));

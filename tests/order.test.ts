@@ -55,28 +55,6 @@ describe("the replay", () => {
   });
 });
 
-describe("the order of prod", () => {
-  it("is this, in the place of sync waves", () => {
-    expect(
-      declaredEdges(prod)
-        .map(({ from, to }) => `${lastName(from)} waits for ${lastName(to)}`)
-        .sort(),
-    ).toEqual([
-      "certificate waits for issuer",
-
-      "ingress-gateway waits for istio",
-      "issuer waits for token-secret",
-      "istio-istiod waits for istio-base",
-      "routes waits for istio",
-      "secret-store waits for external-secrets",
-      "tls-gateway waits for certificate",
-      "tls-gateway waits for istio",
-      "token-secret waits for cert-manager",
-      "token-secret waits for secret-store",
-    ]);
-  });
-});
-
 describe("the time it takes", () => {
   it("is what the world's rules allow, and never more than the article's waves, whatever takes how long", async () => {
     const graph = graphOf(await registrationsOf("lab"));

@@ -13,22 +13,22 @@ const program: Omit<Mutation, "area">[] = [
   {
     name: "the gateway does not wait for istiod",
     find: 'waits for "auto" for ever. dependsOn: [istio],',
-    replace: "\ndependsOn: [],",
+    replace: 'waits for "auto" for ever.\ndependsOn: [],',
   },
   {
-    name: "the issuer does not wait for cert-manager",
-    find: "dependsOn: [certManager],",
-    replace: "dependsOn: [],",
+    name: "an issuer without a solver does not wait for cert-manager",
+    find: "solver ?? certManager,",
+    replace: "...present(solver),",
   },
   {
     name: "the certificate does not wait for the issuer",
-    find: "half an hour later at the certificate. issuer,",
-    replace: "",
+    find: "half an hour later at the certificate. dependsOn: [issuer],",
+    replace: "half an hour later at the certificate.\ndependsOn: [],",
   },
   {
-    name: "the certificate does not wait for the token",
-    find: "...(settings.acme && tokenSecret ? [tokenSecret] : []),",
-    replace: "",
+    name: "the issuer does not wait for its solver's token",
+    find: "solver ?? certManager,",
+    replace: "certManager,",
   },
   {
     name: "the Gateway does not wait for the certificate",
@@ -42,12 +42,12 @@ const program: Omit<Mutation, "area">[] = [
   },
   {
     name: "the token is written before its mount is made",
-    find: "dependsOn: access ? [access] : [],",
-    replace: "dependsOn: [],",
+    find: "before the engine is mounted. dependsOn: present(access),",
+    replace: "before the engine is mounted.\ndependsOn: [],",
   },
   {
     name: "the store does not wait for External Secrets",
-    find: "...(operator ? [operator] : []),",
+    find: "// The API server knows the kind, and its webhook answers, only when External Secrets runs. operator,",
     replace: "",
   },
   {
@@ -57,13 +57,13 @@ const program: Omit<Mutation, "area">[] = [
   },
   {
     name: "the route to Vault does not wait for its namespace",
-    find: "// Its release makes the namespace of the route to Vault. ...(vaultServer ? [vaultServer] : []),",
+    find: "// Its release makes the namespace of the route to Vault. vaultServer,",
     replace: "",
   },
   {
     name: "a destroy gives the reserved IP away",
     find: "a destroy must not give it away. retainOnDelete: true,",
-    replace: "\nretainOnDelete: false,",
+    replace: "a destroy must not give it away.\nretainOnDelete: false,",
   },
   {
     name: "an update waits without an end",
@@ -82,8 +82,8 @@ const program: Omit<Mutation, "area">[] = [
   },
   {
     name: "the key is copied to every namespace",
-    find: 'copyTo === "all" ? "" : copyTo.join(",")',
-    replace: 'copyTo === "all" ? "" : ""',
+    find: 'copies === "all" ? "" : copies.join(",");',
+    replace: 'copies === "all" ? "" : "";',
   },
   {
     name: "the last node port stays shut",
@@ -120,7 +120,7 @@ const world: Omit<Mutation, "area">[] = [
   },
   {
     name: "a namespace that is missing is not missed",
-    find: 'throw new Refusal(`namespaces "${namespace}" not found`)',
+    find: `throw new Refusal(\`namespaces "\${namespace}" not found\`)`,
     replace: "return",
   },
   {
