@@ -9,7 +9,7 @@ import { letsEncrypt } from "../components/issuer.ts";
 import type { Settings } from "../config.ts";
 import { projectDirectory } from "../project/stack.ts";
 import { certificateBudget } from "./doctor.ts";
-import { runInForeground } from "./foreground.ts";
+import { runInForeground } from "./lib/foreground.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
 import { type Check, checksText, verify } from "./verify.ts";
 
