@@ -2,6 +2,9 @@ import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import { type Chart, type ChartValues, chartRelease, disruptionBudget, requests, type Size, spread } from "./charts.ts";
 
+/** External Secrets' Helm release. */
+export const EXTERNAL_SECRETS_RELEASE = "external-secrets";
+
 export interface ExternalSecretsArgs {
   readonly chart: Chart;
   readonly size: Size;
@@ -22,7 +25,7 @@ export class ExternalSecrets extends pulumi.ComponentResource {
       {
         chart: "external-secrets",
         source: args.chart,
-        releaseName: "external-secrets",
+        releaseName: EXTERNAL_SECRETS_RELEASE,
         namespace: namespace.metadata.name,
         values: { installCRDs: true, serviceAccount: { name: args.serviceAccount }, ...sizes[args.size] },
         overrides: args.chart.values,

@@ -2,6 +2,9 @@ import { Service } from "@pulumi/kubernetes/core/v1/service.js";
 import * as pulumi from "@pulumi/pulumi";
 import { type ChartSource, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
 
+/** The gateway's Helm release, and its Service, which the chart names like it. */
+export const GATEWAY_RELEASE = "istio-ingressgateway";
+
 export interface IngressGatewayArgs {
   /** Source and version of all of Istio's charts; values for `gateway`. */
   readonly chart: ChartSource & { readonly values?: { readonly gateway?: ChartValues } };
@@ -28,13 +31,12 @@ export class IngressGateway extends pulumi.ComponentResource {
   constructor(name: string, args: IngressGatewayArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:IngressGateway", name, {}, opts);
 
-    const releaseName = "istio-ingressgateway";
     const release = chartRelease(
       name,
       {
         chart: "gateway",
         source: args.chart,
-        releaseName,
+        releaseName: GATEWAY_RELEASE,
         namespace: args.namespace,
         values: {
           labels: this.selector,
@@ -51,7 +53,7 @@ export class IngressGateway extends pulumi.ComponentResource {
     );
     if (args.service.type === "LoadBalancer") {
       // Through the release's status, so that a preview of a first `up` does not look for it.
-      const id = pulumi.interpolate`${release.status.namespace}/${releaseName}`;
+      const id = pulumi.interpolate`${release.status.namespace}/${GATEWAY_RELEASE}`;
       const service = Service.get(`${name}-service`, id, { parent: this });
       this.serviceUid = service.metadata.uid;
       // A release that is done has an address: Helm waits for it.

@@ -7,6 +7,9 @@ import type { CustomResource } from "@pulumi/kubernetes/apiextensions/customReso
 import * as pulumi from "@pulumi/pulumi";
 import { awaited } from "./awaited.ts";
 
+/** The ClusterIssuer of the CA in the cluster, and the Secret with its certificate. */
+export const CA_ISSUER = "cluster-issuer-ca";
+
 /** Let's Encrypt's ACME directories: https://letsencrypt.org/docs/acme-protocol-updates/ and https://letsencrypt.org/docs/staging-environment/ */
 export const letsEncrypt = {
   production: "https://acme-v02.api.letsencrypt.org/directory",
@@ -66,7 +69,7 @@ export class Issuer extends pulumi.ComponentResource {
 function issuerName(directory: string | undefined): string {
   switch (directory) {
     case undefined:
-      return "cluster-issuer-ca";
+      return CA_ISSUER;
     case letsEncrypt.production:
       return "cluster-issuer-letsencrypt";
     case letsEncrypt.staging:

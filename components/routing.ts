@@ -16,7 +16,8 @@ export interface TlsGatewayArgs {
   readonly minTls: "1.2" | "1.3";
 }
 
-const GATEWAY = "istio-gateway";
+/** The Gateway, in the namespace of the ingress gateway's pods. */
+export const GATEWAY = "istio-gateway";
 
 /** What a VirtualService names to be served by the Gateway, `<namespace>/<name>`. */
 export const gatewayReference = (namespace: string) => `${namespace}/${GATEWAY}`;
@@ -59,6 +60,9 @@ export class TlsGateway extends pulumi.ComponentResource {
   }
 }
 
+/** The VirtualService of a route. */
+export const virtualServiceName = (route: string) => `${route}-vs`;
+
 /** A Service in the cluster, and the host that it is to answer for. */
 interface Route {
   /** Names the VirtualService, `<name>-vs`. */
@@ -90,7 +94,7 @@ export class Routes extends pulumi.ComponentResource {
         {
           apiVersion: "networking.istio.io/v1",
           kind: "VirtualService",
-          metadata: { name: `${route.name}-vs`, namespace: route.namespace },
+          metadata: { name: virtualServiceName(route.name), namespace: route.namespace },
           spec: {
             hosts: [route.host],
             gateways: [args.gateway],

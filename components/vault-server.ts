@@ -4,6 +4,11 @@ import { type Chart, type ChartValues, chartRelease, requests, type Size, spread
 /** The Secret with the certificate of an installed Vault, and its CA. */
 export const VAULT_TLS_SECRET = "vault-tls";
 
+/** Where an installed Vault runs. */
+export const VAULT_NAMESPACE = "vault";
+/** Its Helm release, and its Service, which the chart names like it. */
+export const VAULT_RELEASE = "vault";
+
 export interface VaultServerArgs {
   readonly chart: Chart;
   /** `small`: one replica, plain HTTP. `production`: three replicas, TLS with the Secret {@link VaultServer.tlsSecret}. */
@@ -24,7 +29,7 @@ export interface VaultServerArgs {
  */
 export class VaultServer extends pulumi.ComponentResource {
   /** Made by the release, and kept on destroy with the volumes in it, which hold all that Vault knows. */
-  readonly namespace = "vault";
+  readonly namespace = VAULT_NAMESPACE;
   /** The Secret with the server's certificate, its key, and `ca.crt`; its pods wait for it. */
   readonly tlsSecret = VAULT_TLS_SECRET;
   /** Where an audit device may write. */
@@ -39,7 +44,7 @@ export class VaultServer extends pulumi.ComponentResource {
       {
         chart: "vault",
         source: args.chart,
-        releaseName: "vault",
+        releaseName: VAULT_RELEASE,
         namespace: this.namespace,
         // Made by Helm, which never deletes it: a destroy keeps the volumes.
         createNamespace: true,

@@ -8,10 +8,10 @@ import { TLS_SECRET } from "../components/certificate.ts";
 import { letsEncrypt } from "../components/issuer.ts";
 import type { Settings } from "../config.ts";
 import { projectDirectory } from "../project/stack.ts";
-import { certificateBudget } from "./doctor.ts";
+import { certificateBudget } from "./doctor/certificates.ts";
 import { runInForeground } from "./lib/foreground.ts";
-import { kubeConfigOf, settingsOf } from "./stack.ts";
-import { type Check, checksText, verify } from "./verify.ts";
+import { kubeConfigOf, newSettingsOf, settingsOf } from "./stack.ts";
+import { type Check, checksText, verify } from "./verify/verify.ts";
 
 const usage = `npm run promote -- --stack <name> [--roots <file>] [--ignore-budget] [--yes]
 
@@ -186,14 +186,15 @@ async function main(): Promise<void> {
   if (stack === undefined) throw new Error(`--stack is missing; allowed:\n${usage}`);
   if (!yes && !process.stdin.isTTY) throw new Error("there is no terminal to ask on; run it with --yes");
   const settings = await settingsOf(stack);
+  const asked = await newSettingsOf(stack);
   const kubeConfig = await kubeConfigOf(settings.cluster);
   const staging = roots === undefined ? undefined : await readFile(roots, "utf8");
   await promote({
     stack,
     settings,
-    verify: (server) => verify({ settings, kubeConfig, ...(server === "staging" && { roots: staging }) }),
+    verify: (server) => verify({ settings: asked, kubeConfig, ...(server === "staging" && { roots: staging }) }),
     hasStagingRoots: roots !== undefined,
-    issuedThisWeek: async () => (await certificateBudget(settings.baseDomain, new Date(), settings.hosts)).sameNames,
+    issuedThisWeek: async () => (await certificateBudget(settings)).sameNames,
     ignoreBudget: values["ignore-budget"],
     certificate: () => certificateIn(kubeConfig),
     pulumi: async (args) => (await runInForeground("pulumi", args, { cwd: projectDirectory })) === 0,

@@ -7,6 +7,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import type { Cluster } from "../components/cluster.ts";
 import { parseSettings, type Settings } from "../config.ts";
 import { projectDirectory, readStack } from "../project/stack.ts";
+import { parseSettings as parse } from "../settings/settings.ts";
 
 // What the tools that look at the real thing need to know of a stack.
 
@@ -30,6 +31,13 @@ export async function settingsOf(
   }
   return parseSettings(raw, (key) => secrets.includes(`oke-platform:${key}`));
 }
+
+/** {@link settingsOf}, in the shape of settings/. */
+export const newSettingsOf = async (
+  stack: string,
+  directory = projectDirectory,
+  placeholders: Readonly<Record<string, string>> = {},
+) => parse(await readStack(stack, directory, placeholders));
 
 const run = promisify(execFile);
 

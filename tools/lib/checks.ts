@@ -59,16 +59,11 @@ interface Found<T> {
 /** What a check found for the checks that need it, and what it came to. */
 export const found = <T>(value: T, ...verdicts: Verdict[]): Found<T> => ({ verdicts, value });
 
-/** Judges, by what the checks found that it needs. */
-type Judge<T, Needs extends readonly unknown[]> = (
-  ...values: Needs
-) => Promise<Verdict | readonly Verdict[] | Found<T>>;
-
 /** Runs one check, if those that it needs have found what they look for. */
 export type Run = <T, const Needs extends readonly unknown[]>(
   about: string | Subject,
   needs: { readonly [Index in keyof Needs]: Outcome<Needs[Index]> },
-  judge: Judge<T, Needs>,
+  judge: (...values: Needs) => Promise<Verdict | readonly Verdict[] | Found<T>>,
 ) => Promise<Outcome<T>>;
 
 /**
@@ -77,25 +72,26 @@ export type Run = <T, const Needs extends readonly unknown[]>(
  * @param limitMs milliseconds for a whole check, after which it is given up, as a credential plugin that hangs must be
  * @param unforeseen what a check comes to that throws: `skipped` for who only warns, `problem` for who must prove
  */
-export const runner =
-  (limitMs: number, unforeseen: "skipped" | "problem"): Run =>
-  async (about, needs, judge) => {
+export function runner(limitMs: number, unforeseen: "skipped" | "problem"): Run {
+  return async <T, const Needs extends readonly unknown[]>(
+    about: string | Subject,
+    needs: { readonly [Index in keyof Needs]: Outcome<Needs[Index]> },
+    judge: (...values: Needs) => Promise<Verdict | readonly Verdict[] | Found<T>>,
+  ): Promise<Outcome<T>> => {
     const subject = typeof about === "string" ? { name: about } : about;
     const missing = needs.find(({ value }) => value === undefined);
     if (missing !== undefined) return { subject, verdicts: [withoutIt(missing)] };
     try {
       // Each is there, by the line above.
-      const values = needs.map(({ value }) => value) as unknown as Parameters<typeof judge>;
+      const values = needs.map(({ value }) => value) as unknown as Needs;
       const judged = await within(limitMs, judge(...values));
       return "value" in judged ? { subject, ...judged } : { subject, verdicts: [judged].flat() };
     } catch (error) {
-      const verdict =
-        error instanceof Stop
-          ? error.verdict
-          : { level: unforeseen, reason: `could not be asked: ${failureOf(error)}` };
-      return { subject, verdicts: [verdict] };
+      const unasked: Verdict = { level: unforeseen, reason: `could not be asked: ${failureOf(error)}` };
+      return { subject, verdicts: [error instanceof Stop ? error.verdict : unasked] };
     }
   };
+}
 
 /** The first of a row of skipped checks knows why; the others repeat it. */
 function withoutIt({ subject, verdicts }: Outcome): Verdict {
@@ -103,7 +99,12 @@ function withoutIt({ subject, verdicts }: Outcome): Verdict {
   return first ?? skipped(subject.without ?? `needs the check "${subject.name}", which failed`);
 }
 
-async function within<T>(limitMs: number, answer: Promise<T>): Promise<T> {
+/**
+ * The answer, if it comes in time.
+ *
+ * @throws when it does not, or as it does
+ */
+export async function within<T>(limitMs: number, answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer in ${limitMs / 1000} s`)), limitMs);
