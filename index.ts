@@ -15,35 +15,34 @@ import { Istio } from "./components/istio.ts";
 import { LoadBalancer } from "./components/load-balancer.ts";
 import { Reflector } from "./components/reflector.ts";
 import { gatewayReference, Routes, TlsGateway } from "./components/routing.ts";
-import { SecretStore, type StoreAuth } from "./components/secret-store.ts";
+import { SecretStore } from "./components/secret-store.ts";
 import { TokenSecret } from "./components/token-secret.ts";
 import { contentsOf, VaultAccess } from "./components/vault-access.ts";
 import { VaultSeal } from "./components/vault-seal.ts";
 import { VaultSecret } from "./components/vault-secret.ts";
 import { VaultServer } from "./components/vault-server.ts";
 import { VaultTls } from "./components/vault-tls.ts";
-import { readSettings, warnings } from "./config.ts";
+import { readSettings } from "./settings/read.ts";
 
 // Two chains that meet at the Gateway: Vault → token → issuer → certificate → copy, and
 // address → load balancer → ingress gateway. Values that only a cloud knows flow from one component to
 // the next; every other order is a `dependsOn` with its reason above it.
 
 keepSecretsOutOfDebugLog();
-const settings = readSettings();
 const today = new Date();
-for (const warning of warnings(settings, today)) void pulumi.log.warn(warning);
+const settings = readSettings(today);
 
-const { charts, size, cloudflare } = settings;
-const vault = cloudflare.token === "none" ? undefined : settings.vault;
+const { charts, size, vault, issuer: signer } = settings;
+const installed = vault?.kind === "installed" ? vault : undefined;
+const scoped = vault?.token.kind === "scoped" ? vault.token : undefined;
 // An installed Vault is empty and sealed until somebody initialises it. What needs its content waits for the second
 // phase, which the settings begin and no look at what happens to answer: none registers less than the one before.
-const isBootstrap = vault?.install === true && !vault.initialized;
+const isBootstrap = settings.phase === "bootstrap";
 const vaultProvider = vault && !isBootstrap ? new VaultProvider("vault", { address: vault.address }) : undefined;
 const contents =
   vault && vaultProvider && (await contentsOf(vault, vault.access === "managed", vault.address, vaultProvider));
 
 explainTakenNames();
-const { proxied, ttlSeconds } = cloudflare;
 const displayName = `${pulumi.getProject()}-${pulumi.getStack()}`;
 const kubernetes = clusterProvider("kubernetes", settings.cluster);
 const inCluster = { providers: { kubernetes } };
@@ -54,9 +53,16 @@ new Reflector("reflector", { chart: charts.reflector }, inCluster);
 const istio = new Istio("istio", { chart: charts.istio, size }, inCluster);
 
 // The way in.
-const zoneId = cloudflare.token === "none" ? undefined : getZoneOutput({ filter: { name: settings.domain } }).zoneId;
+const zoneId = vault === undefined ? undefined : getZoneOutput({ filter: { name: settings.domain } }).zoneId;
 const loadBalancer =
-  settings.loadBalancer && new LoadBalancer("load-balancer", { ...settings.loadBalancer, displayName });
+  settings.loadBalancer &&
+  new LoadBalancer("load-balancer", {
+    ...settings.loadBalancer,
+    ...settings.loadBalancer.firewall,
+    internal: settings.loadBalancer.address.kind === "internal",
+    reservedIp: settings.loadBalancer.address.kind === "reserved" ? settings.loadBalancer.address.id : undefined,
+    displayName,
+  });
 const ingressGateway = new IngressGateway(
   "ingress-gateway",
   {
@@ -65,7 +71,7 @@ const ingressGateway = new IngressGateway(
     namespace: istio.namespace,
     values: loadBalancer?.gatewayValues,
     hooks: loadBalancer?.releaseHooks,
-    service: loadBalancer?.serviceValues ?? { type: settings.gateway.serviceType ?? "ClusterIP" },
+    service: loadBalancer?.serviceValues ?? { type: settings.gateway.serviceType },
   },
   {
     ...inCluster,
@@ -75,8 +81,8 @@ const ingressGateway = new IngressGateway(
 );
 // A reserved address is known before the load balancer is; an internal one is the load balancer's own.
 const address = loadBalancer?.address ?? (loadBalancer && ingressGateway.address);
-if (zoneId !== undefined && address !== undefined) {
-  new DnsRecords("dns-records", { zoneId, address, baseDomain: settings.baseDomain, proxied, ttlSeconds });
+if (zoneId !== undefined && address !== undefined && settings.records) {
+  new DnsRecords("dns-records", { zoneId, address, ...settings.records });
 }
 
 // Vault, where it is installed here, and External Secrets, which reads it.
@@ -89,21 +95,12 @@ const operator =
         inCluster,
       )
     : undefined;
-const { compartmentId } = settings.loadBalancer ?? {};
-const seal =
-  vault?.install && (size === "production" || vault.kmsVaultId !== undefined)
-    ? new VaultSeal("vault-seal", {
-        displayName,
-        compartmentId,
-        vaultId: vault.kmsVaultId,
-        keyId: vault.kmsKeyId,
-      })
-    : undefined;
-const vaultServer = vault?.install
+const seal = installed?.seal ? new VaultSeal("vault-seal", { displayName, ...installed.seal }) : undefined;
+const vaultServer = installed
   ? new VaultServer("vault-server", { chart: charts.vault, size, seal }, inCluster)
   : undefined;
 const vaultTls =
-  vaultServer && size === "production"
+  vaultServer && installed?.tls
     ? new VaultTls(
         "vault-tls",
         {
@@ -129,16 +126,15 @@ const vaultTls =
 // The DNS token: made, kept in Vault, brought into the cluster.
 let tokenSecret: TokenSecret | undefined;
 if (zoneId !== undefined && vault && vaultProvider && contents) {
-  const { cloudflareApiToken } = settings;
-  const serial = cloudflare.token === "scoped" ? cloudflare.tokenSerial : undefined;
   const token =
-    cloudflareApiToken ??
-    new DnsToken("dns-token", {
-      zoneId,
-      displayName,
-      serial: cloudflare.tokenSerial,
-      expiresOn: daysFromToday(cloudflare.tokenExpiresDays),
-    }).value;
+    vault.token.kind === "supplied"
+      ? pulumi.secret(vault.token.value)
+      : new DnsToken("dns-token", {
+          zoneId,
+          displayName,
+          serial: vault.token.serial,
+          expiresOn: daysFromToday(vault.token.expiresDays),
+        }).value;
   const inVault = { providers: { vault: vaultProvider } };
   const access =
     vault.access === "managed"
@@ -172,7 +168,7 @@ if (zoneId !== undefined && vault && vaultProvider && contents) {
       server: vault.clusterAddress,
       mount: vault.mount,
       ca: vaultTls?.ca ?? vault.caBundle,
-      auth: storeAuth(vault, { name: serviceAccount, namespace }),
+      auth: vault.login,
     },
     {
       ...inCluster,
@@ -192,7 +188,7 @@ if (zoneId !== undefined && vault && vaultProvider && contents) {
       path: vault.path,
       property: vaultSecret.property,
       version: vaultSecret.version,
-      serial,
+      serial: scoped?.serial,
     },
     {
       ...inCluster,
@@ -212,7 +208,7 @@ if (!isBootstrap) {
     "issuer",
     {
       namespace: certManager.namespace,
-      acme: settings.acme && tokenSecret && { ...settings.acme, token: tokenSecret.ref },
+      acme: signer.kind === "acme" && tokenSecret ? { ...signer, token: tokenSecret.ref } : undefined,
     },
     {
       ...inCluster,
@@ -234,7 +230,7 @@ if (!isBootstrap) {
         // An account that cannot be registered must fail there, not half an hour later at the certificate.
         issuer,
         // A challenge that cannot be presented for want of the token is tried again ever later.
-        ...(settings.acme && tokenSecret ? [tokenSecret] : []),
+        ...(signer.kind === "acme" && tokenSecret ? [tokenSecret] : []),
       ],
     },
   );
@@ -272,18 +268,6 @@ new Routes(
   },
 );
 
-/** How External Secrets logs in to Vault. */
-function storeAuth(
-  { auth, authPath, role }: NonNullable<typeof vault>,
-  account: { name: string; namespace: string },
-): StoreAuth {
-  const { method, secret, roleId, path = "approle" } = auth;
-  // What a method needs is given, by the rules about it.
-  if (method === "token" && secret) return { method, secret };
-  if (method === "appRole" && secret && roleId !== undefined) return { method, path, roleId, secret };
-  return { method: "kubernetes", path: authPath, role, serviceAccount: account };
-}
-
 function daysFromToday(days: number | undefined): string | undefined {
   return days === undefined ? undefined : new Date(today.getTime() + days * 86_400_000).toISOString();
 }
@@ -299,20 +283,23 @@ export const zone = settings.domain;
 /** `bootstrap` until an installed Vault is initialised, then `complete`. */
 export const phase = isBootstrap ? "bootstrap" : "complete";
 /** Serial of the token that this run made sure of; null when the program makes none. */
-export const tokenSerial = tokenSecret && cloudflare.token === "scoped" ? cloudflare.tokenSerial : null;
+export const tokenSerial = tokenSecret && scoped ? scoped.serial : null;
 /** Version of the write in Vault that the cluster was told to read. */
 export const kvVersion = tokenSecret?.version ?? null;
 /** IAM statement that the nodes' dynamic group needs, for Vault to unseal itself. */
 export const vaultIamPolicy = seal?.iamPolicy ?? null;
 const copyTo = settings.reflector.namespaces;
 const copies = copyTo === "all" ? "every other namespace" : copyTo.filter((it) => it !== istio.namespace).join(", ");
-const adopted = settings.loadBalancer?.reservedIp ? "" : "; set loadBalancer.reservedIp to it before the next up";
+const adopted =
+  settings.loadBalancer?.address.kind === "reserved" && settings.loadBalancer.address.id !== undefined
+    ? ""
+    : "; set loadBalancer.reservedIp to it before the next up";
 
 /** What is served. */
 export const urls = settings.services.map((service) => `https://${service.host}`);
 /** What a destroy leaves, because it is dear to get again or its chart keeps it. */
 export const keptOnDestroy = [
-  `namespace ${certManager.namespace}: the certificate with its key, and ${settings.acme ? "the ACME account key" : "the CA with its key"}`,
+  `namespace ${certManager.namespace}: the certificate with its key, and ${signer.kind === "acme" ? "the ACME account key" : "the CA with its key"}`,
   "custom resource definitions of cert-manager and Istio",
   ...(copies === "" ? [] : [`copies of the certificate and its key in ${copies}`]),
   ...(reservedIp === null ? [] : [pulumi.interpolate`reserved IP ${reservedIp}${adopted}`]),
@@ -321,7 +308,7 @@ export const keptOnDestroy = [
     : [
         `namespace ${vaultServer.namespace}: the volumes with all that Vault holds; set vault.initialized to false before the next up`,
       ]),
-  ...(seal === undefined || vault?.kmsKeyId !== undefined
+  ...(seal === undefined || installed?.seal?.keyId !== undefined
     ? []
     : [
         pulumi.interpolate`the key that unseals Vault; set vault.kmsVaultId to ${seal.vaultId} and vault.kmsKeyId to ${seal.keyId} before the next up`,

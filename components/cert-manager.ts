@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Chart, type ChartValues, chartRelease, disruptionBudget, requests, type Size, spread } from "./charts.ts";
+import type { Chart, ChartValues } from "../settings/charts.ts";
+import type { Size } from "../settings/size.ts";
+import { chartRelease, disruptionBudget, requests, spread } from "./charts.ts";
 
 /** Where it runs, and where it keeps certificates and ACME account keys. */
 export const CERT_MANAGER_NAMESPACE = "cert-manager";

@@ -1,6 +1,8 @@
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
-import { type Chart, type ChartValues, chartRelease, disruptionBudget, requests, type Size, spread } from "./charts.ts";
+import type { Chart, ChartValues } from "../settings/charts.ts";
+import type { Size } from "../settings/size.ts";
+import { chartRelease, disruptionBudget, requests, spread } from "./charts.ts";
 
 /** External Secrets' Helm release. */
 export const EXTERNAL_SECRETS_RELEASE = "external-secrets";

@@ -1,13 +1,15 @@
 import { Service } from "@pulumi/kubernetes/core/v1/service.js";
 import * as pulumi from "@pulumi/pulumi";
-import { type ChartSource, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
+import type { ChartValues, IstioChart } from "../settings/charts.ts";
+import type { Size } from "../settings/size.ts";
+import { chartRelease, requests, spread } from "./charts.ts";
 
 /** The gateway's Helm release, and its Service, which the chart names like it. */
 export const GATEWAY_RELEASE = "istio-ingressgateway";
 
 export interface IngressGatewayArgs {
   /** Source and version of all of Istio's charts; values for `gateway`. */
-  readonly chart: ChartSource & { readonly values?: { readonly gateway?: ChartValues } };
+  readonly chart: IstioChart;
   readonly size: Size;
   /** Namespace of Istio's control plane. */
   readonly namespace: string;

@@ -5,16 +5,11 @@ import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.
 import type { IClusterIssuer } from "@kubernetes-models/cert-manager/cert-manager.io/v1/ClusterIssuer";
 import type { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
+import { letsEncrypt } from "../settings/acme.ts";
 import { awaited } from "./awaited.ts";
 
 /** The ClusterIssuer of the CA in the cluster, and the Secret with its certificate. */
 export const CA_ISSUER = "cluster-issuer-ca";
-
-/** Let's Encrypt's ACME directories: https://letsencrypt.org/docs/acme-protocol-updates/ and https://letsencrypt.org/docs/staging-environment/ */
-export const letsEncrypt = {
-  production: "https://acme-v02.api.letsencrypt.org/directory",
-  staging: "https://acme-staging-v02.api.letsencrypt.org/directory",
-} as const;
 
 /** An account at an ACME server that validates by DNS-01 through Cloudflare. */
 interface AcmeAccount {

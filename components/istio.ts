@@ -1,6 +1,8 @@
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
-import { type ChartSource, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
+import type { ChartValues, IstioChart } from "../settings/charts.ts";
+import type { Size } from "../settings/size.ts";
+import { chartRelease, requests, spread } from "./charts.ts";
 
 /** Where the control plane and the ingress gateway run. */
 export const ISTIO_NAMESPACE = "istio-system";
@@ -11,7 +13,7 @@ export const ISTIOD_RELEASE = "istiod";
 
 export interface IstioArgs {
   /** Source and version of all of Istio's charts; values for `base` and `istiod`. */
-  readonly chart: ChartSource & { readonly values?: { readonly base?: ChartValues; readonly istiod?: ChartValues } };
+  readonly chart: IstioChart;
   readonly size: Size;
 }
 

@@ -3,7 +3,7 @@ import { NetworkSecurityGroup } from "@pulumi/oci/core/networkSecurityGroup.js";
 import { NetworkSecurityGroupSecurityRule } from "@pulumi/oci/core/networkSecurityGroupSecurityRule.js";
 import { PublicIp } from "@pulumi/oci/core/publicIp.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { ChartValues } from "./charts.ts";
+import type { ChartValues } from "../settings/charts.ts";
 import { previewHook } from "./preview-hook.ts";
 
 export interface LoadBalancerArgs {

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Chart, chartRelease, requests } from "./charts.ts";
+import type { Chart } from "../settings/charts.ts";
+import { chartRelease, requests } from "./charts.ts";
 
 /** Where Reflector runs. */
 export const REFLECTOR_NAMESPACE = "kube-system";

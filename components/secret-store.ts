@@ -1,5 +1,6 @@
 import type { IClusterSecretStore } from "@kubernetes-models/external-secrets/external-secrets.io/v1/ClusterSecretStore";
 import * as pulumi from "@pulumi/pulumi";
+import type { SecretKey, VaultLogin } from "../settings/vault-login.ts";
 import { awaited } from "./awaited.ts";
 
 export interface SecretStoreArgs {
@@ -10,36 +11,8 @@ export interface SecretStoreArgs {
   /** The CA that signed Vault's certificate: its PEM, or where in the cluster it is. @default - the system's trusted roots */
   readonly ca?: string | SecretKey;
   /** How to log in. */
-  readonly auth: StoreAuth;
+  readonly auth: VaultLogin;
 }
-
-/** A key of a Secret. */
-interface SecretKey {
-  readonly name: string;
-  readonly namespace: string;
-  readonly key: string;
-}
-
-/** How External Secrets logs in: https://external-secrets.io/latest/provider/hashicorp-vault/#authentication */
-export type StoreAuth =
-  | {
-      /** As a service account that Vault asks the cluster about. */
-      readonly method: "kubernetes";
-      /** Mount path of the auth backend. */
-      readonly path: string;
-      readonly role: string;
-      /** The service account that the role is bound to. */
-      readonly serviceAccount: { readonly name: string; readonly namespace: string };
-    }
-  | { readonly method: "token"; readonly secret: SecretKey }
-  | {
-      readonly method: "appRole";
-      /** Mount path of the auth backend. */
-      readonly path: string;
-      readonly roleId: string;
-      /** The secret id. */
-      readonly secret: SecretKey;
-    };
 
 /** Seconds for External Secrets to log in to Vault; it takes less than one. */
 const READY_SECONDS = 300;
@@ -85,7 +58,7 @@ function caOf(ca: SecretStoreArgs["ca"]) {
 }
 
 // A cluster-wide store has no namespace of its own to look in, so that each reference names one.
-function authOf(auth: StoreAuth) {
+function authOf(auth: VaultLogin) {
   switch (auth.method) {
     case "kubernetes":
       return {

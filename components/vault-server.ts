@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { type Chart, type ChartValues, chartRelease, requests, type Size, spread } from "./charts.ts";
+import type { Chart, ChartValues } from "../settings/charts.ts";
+import type { Size } from "../settings/size.ts";
+import { chartRelease, requests, spread } from "./charts.ts";
 
 /** The Secret with the certificate of an installed Vault, and its CA. */
 export const VAULT_TLS_SECRET = "vault-tls";

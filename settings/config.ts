@@ -1,3 +1,8 @@
+import { textKeys } from "./schema.ts";
+
+/** The project, whose name stands before each of its keys. */
+export const PROJECT = "oke-platform";
+
 /** What the engine hands to a program. */
 export interface StackConfig {
   /** Values by full key, `oke-platform:<key>`; objects and lists as JSON text. */
@@ -6,4 +11,24 @@ export interface StackConfig {
   readonly secrets: readonly string[];
   /** Secrets among them whose value cannot be read here, for want of the passphrase; it is then `[secret]`. */
   readonly sealed?: readonly string[];
+}
+
+/**
+ * The values of a stack by their keys below `oke-platform:`. All but plain text is JSON; what is none stays text, so
+ * that its own rule names it.
+ */
+export const valuesOf = ({ values }: StackConfig): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(values)
+      .filter(([key]) => key.startsWith(`${PROJECT}:`))
+      .map(([key, value]) => [key.slice(PROJECT.length + 1), value] as const)
+      .map(([name, value]) => [name, textKeys.includes(name) ? value : fromJson(value)]),
+  );
+
+function fromJson(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
 }

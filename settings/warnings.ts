@@ -1,4 +1,4 @@
-import { supportWarnings } from "../components/charts.ts";
+import { supportWarnings } from "../versions.ts";
 import type { Settings } from "./settings.ts";
 
 /**

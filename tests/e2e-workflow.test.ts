@@ -6,8 +6,8 @@ import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { chartDefaults } from "../components/charts.ts";
 import { projectDirectory } from "../project/stack.ts";
+import { charts as chartDefaults } from "../versions.ts";
 import {
   CA_CONFIG_MAP,
   type FixtureOptions,

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
-import { letsEncrypt } from "../components/issuer.ts";
 import { examples } from "../project/placeholders.ts";
+import { letsEncrypt } from "../settings/acme.ts";
 import { certificateIn, type Issued, type Promotion, promote } from "../tools/promote.ts";
 import { settingsOf } from "../tools/stack.ts";
 import type { Check } from "../tools/verify.ts";

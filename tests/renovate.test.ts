@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { chartDefaults } from "../components/charts.ts";
 import { projectDirectory } from "../project/stack.ts";
 import { engineVersion } from "../sandbox/engine.ts";
+import { charts as chartDefaults } from "../versions.ts";
 
 // What Renovate finds by renovate.json: its own expressions on the real files. Not run: Renovate itself.
 
@@ -70,7 +70,7 @@ describe("charts", () => {
 
   it("are found each once, with repository and version, also one that is added", () => {
     const expected = Object.entries(chartDefaults).map(([key, { repo, version }]) => ({
-      file: "components/charts.ts",
+      file: "versions.ts",
       depName: kebab(key),
       // Istio's charts are base, istiod and gateway, of one version.
       packageName: key === "istio" ? "base" : kebab(key),

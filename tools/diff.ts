@@ -1,7 +1,7 @@
-import { letsEncrypt } from "../components/issuer.ts";
 import type { Registration } from "../project/record.ts";
 import { lastName, type Properties } from "../project/registration.ts";
 import { modelOf, same, valueAt } from "../sandbox/resources.ts";
+import { letsEncrypt } from "../settings/acme.ts";
 
 // What a change does to a stack, for a reviewer: sentences, those with a risk first, and the exact fields below each.
 

@@ -4,10 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
-import type { Cluster } from "../components/cluster.ts";
-import { parseSettings, type Settings } from "../config.ts";
 import { projectDirectory, readStack } from "../project/stack.ts";
-import { parseSettings as parse } from "../settings/settings.ts";
+import type { Cluster } from "../settings/cluster.ts";
+import { parseSettings, type Settings } from "../settings/settings.ts";
 
 // What the tools that look at the real thing need to know of a stack.
 
@@ -23,21 +22,8 @@ export async function settingsOf(
   directory = projectDirectory,
   placeholders: Readonly<Record<string, string>> = {},
 ): Promise<Settings> {
-  const { values, secrets } = await readStack(stack, directory, placeholders);
-  const raw: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(values)) {
-    if (key.startsWith("oke-platform:"))
-      raw[key.slice("oke-platform:".length)] = /^[[{]/.test(value) ? JSON.parse(value) : value;
-  }
-  return parseSettings(raw, (key) => secrets.includes(`oke-platform:${key}`));
+  return parseSettings(await readStack(stack, directory, placeholders));
 }
-
-/** {@link settingsOf}, in the shape of settings/. */
-export const newSettingsOf = async (
-  stack: string,
-  directory = projectDirectory,
-  placeholders: Readonly<Record<string, string>> = {},
-) => parse(await readStack(stack, directory, placeholders));
 
 const run = promisify(execFile);
 

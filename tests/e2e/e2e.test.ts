@@ -6,9 +6,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { chartDefaults } from "../../components/charts.ts";
 import { kubeConfigOf } from "../../tools/stack.ts";
 import { checksText, verify } from "../../tools/verify.ts";
+import { charts as chartDefaults } from "../../versions.ts";
 import {
   issuances,
   isThere,

@@ -8,9 +8,9 @@ import {
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
-import { parseSettings, type Settings } from "../../config.ts";
 import { projectDirectory, readStack } from "../../project/stack.ts";
 import { findEngine } from "../../sandbox/engine.ts";
+import { parseSettings, type Settings } from "../../settings/settings.ts";
 import { CA_CONFIG_MAP } from "./fixtures.ts";
 import type { TestCluster } from "./requirements.ts";
 
@@ -111,9 +111,13 @@ const toStandIn = (ip: string) => ({
  * @throws as {@link parseSettings}
  */
 export function settingsIn(values: Values, token: string): Settings {
-  const own = Object.entries({ ...values, [TOKEN]: token }).filter(([key]) => key.startsWith(`${PROJECT}:`));
-  const raw = Object.fromEntries(own.map(([key, value]) => [key.slice(PROJECT.length + 1), value]));
-  return parseSettings(raw, (key) => key === "cloudflareApiToken");
+  const own = Object.entries({ ...values, [TOKEN]: token });
+  return parseSettings({
+    values: Object.fromEntries(
+      own.map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+    ),
+    secrets: [TOKEN],
+  });
 }
 
 /** Another release of Istio: the default where none is named. */

@@ -1,11 +1,11 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import { CERT_MANAGER_NAMESPACE, CERT_MANAGER_RELEASE } from "../../components/cert-manager.ts";
-import { supportedKubernetes } from "../../components/charts.ts";
 import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault-server.ts";
 import type { Service } from "../../settings/services.ts";
 import type { Settings } from "../../settings/settings.ts";
+import { supportedKubernetes } from "../../versions.ts";
 import { found, type Outcome, ok, problem, unless, type Verdict, within } from "../lib/checks.ts";
 import { failureOf } from "../lib/http.ts";
 import { ClusterReader, isPulumis, type Version } from "./cluster-reader.ts";

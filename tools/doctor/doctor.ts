@@ -4,7 +4,7 @@ import type { Settings } from "../../settings/settings.ts";
 import { warnings } from "../../settings/warnings.ts";
 import { type Outcome, ok, problem, runner, skipped, unless, warning } from "../lib/checks.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, wordsOf } from "../lib/command.ts";
-import { kubeConfigOf, newSettingsOf } from "../stack.ts";
+import { kubeConfigOf, settingsOf } from "../stack.ts";
 import { BUDGET, CRT_SH, examineBudget } from "./certificates.ts";
 import { examineCloudflare } from "./cloudflare.ts";
 import { examineCluster } from "./cluster.ts";
@@ -94,7 +94,7 @@ export const doctorCommand =
       .addOption(stackOption())
       .option("--json", 'prints the findings as JSON: [{ "check", "level", "reason", "action"? }]')
       .action(async ({ stack, json }: { stack: string; json?: boolean }) => {
-        const findings = await newSettingsOf(stack, directory).then(
+        const findings = await settingsOf(stack, directory).then(
           (settings) => doctor({ settings, kubeConfig: () => kubeConfigOf(settings.cluster), env }),
           misconfigured,
         );

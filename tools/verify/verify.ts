@@ -5,7 +5,7 @@ import { projectDirectory } from "../../project/stack.ts";
 import { linesOf, type Outcome, runner } from "../lib/checks.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, wordsOf } from "../lib/command.ts";
 import type { Endpoint } from "../lib/http.ts";
-import { kubeConfigOf, newSettingsOf } from "../stack.ts";
+import { kubeConfigOf, settingsOf } from "../stack.ts";
 import type { VerifyOptions } from "./asked.ts";
 import { checkCluster } from "./cluster.ts";
 import { checkHosts } from "./visitor.ts";
@@ -124,7 +124,7 @@ export const verifyCommand =
         const https = address === undefined ? undefined : endpointOf("address", address, 443);
         const http = httpAddress === undefined ? undefined : endpointOf("http-address", httpAddress, 80);
         const trusted = roots === undefined ? undefined : await rootsIn(roots);
-        const settings = await newSettingsOf(stack, directory);
+        const settings = await settingsOf(stack, directory);
         const kubeConfig = kubeConfigOf(settings.cluster);
         const checks = await verify({ settings, kubeConfig, resolver, https, http, roots: trusted });
         printer(terminal)(json ? JSON.stringify(checks, null, 2) : checksText(checks));
