@@ -13,7 +13,7 @@ import { decode, encode, type Question } from "dns-packet";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type StandIn, type StandInOptions, startStandIn } from "./e2e/cloudflare.ts";
 import { standInFiles } from "./e2e/fixtures.ts";
-import { issue, newIssuer } from "./servers.ts";
+import { issue, newIssuer } from "./pki.ts";
 
 // The end-to-end test's stand-in for Cloudflare, by the calls of those who will use it: cert-manager, the provider, Pebble.
 

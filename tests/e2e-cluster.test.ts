@@ -6,7 +6,7 @@ import type { KubeConfig, KubernetesObject } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { issuances, isThere, nodePortsOf, refuseUsedCluster, removeAll, startStandIns } from "./e2e/cluster.ts";
 import { namespacesAndServices, workloads } from "./e2e/fixtures.ts";
-import { kubeConfigTo } from "./servers.ts";
+import { kubeConfigTo } from "./tools/cluster-api.ts";
 
 // What the end-to-end test does to its cluster, against an API server that keeps what it is given. It stands in for the
 // controllers too, in one step: a Deployment is available when it was watched, and a namespace gone.

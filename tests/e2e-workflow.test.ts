@@ -19,7 +19,7 @@ import {
 } from "./e2e/fixtures.ts";
 import { reasonNotToRun } from "./e2e/requirements.ts";
 import { settingsIn, valuesOf, wishesOf, withIstio, withService } from "./e2e/stack.ts";
-import { newIssuer } from "./servers.ts";
+import { newIssuer } from "./pki.ts";
 
 // Of the end-to-end test, what can be known without a cluster: when it runs, what it says where it cannot, and whether
 // what it brings fits together. What workflows.test.ts asks of every workflow is asked there of this one too.

@@ -12,7 +12,7 @@ import {
 } from "@kubernetes/client-node";
 import { watchUntil } from "../../tools/lib/watch.ts";
 import { type Forward, forward } from "../../tools/vault/port-forward.ts";
-import { issue, newIssuer } from "../servers.ts";
+import { issue, newIssuer } from "../pki.ts";
 import {
   CERT_MANAGER,
   CLOUDFLARE,

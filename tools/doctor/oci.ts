@@ -28,28 +28,30 @@ export async function examineOci(
   oci: AskOci,
   installed: Promise<Installed | undefined>,
 ): Promise<Outcome[]> {
-  const id = "id" in cluster ? given(cluster.id) : lacking("cluster.context is no cluster of OKE");
-  const vcn = await run({ name: "oci: cluster", without: "OCI cannot be asked" }, [id], (id) =>
+  // On OKE there is a load balancer.
+  const oke =
+    "id" in cluster && loadBalancer
+      ? given({ id: cluster.id, loadBalancer })
+      : lacking("cluster.context is no cluster of OKE");
+  const vcn = await run({ name: "oci: cluster", without: "OCI cannot be asked" }, [oke], ({ id, loadBalancer }) =>
     judgeCluster(id, vcnOf(loadBalancer), oci),
   );
-  const balancer = loadBalancer === undefined ? lacking("loadBalancer is not set") : given(loadBalancer);
   return Promise.all([
     vcn,
-    run("oci: OKE add-ons", [vcn, id], (_, id) => judgeAddOns(id, oci)),
-    run("oci: subnet", [vcn, balancer], (vcn, balancer) => judgeSubnet(balancer, vcn, oci)),
-    run("oci: network security groups", [vcn, balancer], (vcn, balancer) => judgeNsgs(balancer, vcn, oci)),
-    run("oci: reserved IP", [vcn, balancer], (_, balancer) => judgeAddress(balancer, oci, installed)),
-    run("oci: load balancer quota", [vcn, balancer], async (_, balancer) =>
+    run("oci: OKE add-ons", [oke, vcn], ({ id }) => judgeAddOns(id, oci)),
+    run("oci: subnet", [oke, vcn], ({ loadBalancer }, vcn) => judgeSubnet(loadBalancer, vcn, oci)),
+    run("oci: network security groups", [oke, vcn], ({ loadBalancer }, vcn) => judgeNsgs(loadBalancer, vcn, oci)),
+    run("oci: reserved IP", [oke, vcn], ({ loadBalancer }) => judgeAddress(loadBalancer, oci, installed)),
+    run("oci: load balancer quota", [oke, vcn], async ({ loadBalancer }) =>
       (await installed)?.gateway?.address === undefined
-        ? judgeQuota(balancer, oci, await tenancyOf(env))
+        ? judgeQuota(loadBalancer, oci, await tenancyOf(env))
         : ok("the load balancer is there already"),
     ),
   ]);
 }
 
 /** The VCN that the settings name; undefined where they leave it to the cluster. */
-const vcnOf = (balancer: LoadBalancerSettings | undefined) =>
-  balancer?.firewall.rules === "None" ? balancer.firewall.vcnId : undefined;
+const vcnOf = ({ firewall }: LoadBalancerSettings) => (firewall.rules === "None" ? firewall.vcnId : undefined);
 
 async function judgeCluster(id: string, named: string | undefined, oci: AskOci) {
   try {

@@ -23,8 +23,8 @@ export async function examineVault({ settings, env, limits, run }: Examination):
     : lacking("VAULT_TOKEN is not set", "set it to a token with the README's policy");
   return Promise.all([
     health,
-    run("vault: token", [awaited, health, token], (vault, api, _token) => judgeRights(vault, api)),
-    run("vault: KV mount", [awaited, health, token], (vault, api, _token) => judgeMount(vault, api)),
+    run("vault: token", [awaited, health, token], (vault, api) => judgeRights(vault, api)),
+    run("vault: KV mount", [awaited, health, token], (vault, api) => judgeMount(vault, api)),
   ]);
 }
 

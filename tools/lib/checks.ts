@@ -63,7 +63,7 @@ export const found = <T>(value: T, ...verdicts: Verdict[]): Found<T> => ({ verdi
 export type Run = <T, const Needs extends readonly unknown[]>(
   about: string | Subject,
   needs: { readonly [Index in keyof Needs]: Outcome<Needs[Index]> },
-  judge: (...values: Needs) => Promise<Verdict | readonly Verdict[] | Found<T>>,
+  judge: (...values: NoInfer<Needs>) => Promise<Verdict | readonly Verdict[] | Found<T>>,
 ) => Promise<Outcome<T>>;
 
 /**
@@ -76,7 +76,7 @@ export function runner(limitMs: number, unforeseen: "skipped" | "problem"): Run 
   return async <T, const Needs extends readonly unknown[]>(
     about: string | Subject,
     needs: { readonly [Index in keyof Needs]: Outcome<Needs[Index]> },
-    judge: (...values: Needs) => Promise<Verdict | readonly Verdict[] | Found<T>>,
+    judge: (...values: NoInfer<Needs>) => Promise<Verdict | readonly Verdict[] | Found<T>>,
   ): Promise<Outcome<T>> => {
     const subject = typeof about === "string" ? { name: about } : about;
     const missing = needs.find(({ value }) => value === undefined);

@@ -79,7 +79,7 @@ export async function exchange<T>(
       ...headers,
       ...(at && { host: target.host }),
     },
-    ...(at && { host: at.ip, port: at.port, servername: target.hostname, rejectUnauthorized: false }),
+    ...(at && { hostname: at.ip, port: at.port, servername: target.hostname, rejectUnauthorized: false }),
   });
   // An error after the answer is nobody's concern, and would end the process.
   request.on("error", () => {});
