@@ -59,11 +59,16 @@ interface Found<T> {
 /** What a check found for the checks that need it, and what it came to. */
 export const found = <T>(value: T, ...verdicts: Verdict[]): Found<T> => ({ verdicts, value });
 
+/** What checks have found, of which each has found something. */
+type Values<Needs extends readonly Outcome[]> = {
+  [Index in keyof Needs]: Needs[Index] extends Outcome<infer T> ? T : never;
+};
+
 /** Runs one check, if those that it needs have found what they look for. */
-export type Run = <T, const Needs extends readonly unknown[]>(
+export type Run = <T, const Needs extends readonly Outcome[]>(
   about: string | Subject,
-  needs: { readonly [Index in keyof Needs]: Outcome<Needs[Index]> },
-  judge: (...values: NoInfer<Needs>) => Promise<Verdict | readonly Verdict[] | Found<T>>,
+  needs: Needs,
+  judge: (...values: Values<Needs>) => Promise<Verdict | readonly Verdict[] | Found<T>>,
 ) => Promise<Outcome<T>>;
 
 /**
@@ -72,18 +77,15 @@ export type Run = <T, const Needs extends readonly unknown[]>(
  * @param limitMs milliseconds for a whole check, after which it is given up, as a credential plugin that hangs must be
  * @param unforeseen what a check comes to that throws: `skipped` for who only warns, `problem` for who must prove
  */
-export function runner(limitMs: number, unforeseen: "skipped" | "problem"): Run {
-  return async <T, const Needs extends readonly unknown[]>(
-    about: string | Subject,
-    needs: { readonly [Index in keyof Needs]: Outcome<Needs[Index]> },
-    judge: (...values: NoInfer<Needs>) => Promise<Verdict | readonly Verdict[] | Found<T>>,
-  ): Promise<Outcome<T>> => {
+export const runner =
+  (limitMs: number, unforeseen: "skipped" | "problem"): Run =>
+  async (about, needs, judge) => {
     const subject = typeof about === "string" ? { name: about } : about;
     const missing = needs.find(({ value }) => value === undefined);
     if (missing !== undefined) return { subject, verdicts: [withoutIt(missing)] };
     try {
       // Each is there, by the line above.
-      const values = needs.map(({ value }) => value) as unknown as Needs;
+      const values = needs.map(({ value }) => value) as unknown as Values<typeof needs>;
       const judged = await within(limitMs, judge(...values));
       return "value" in judged ? { subject, ...judged } : { subject, verdicts: [judged].flat() };
     } catch (error) {
@@ -91,7 +93,6 @@ export function runner(limitMs: number, unforeseen: "skipped" | "problem"): Run 
       return { subject, verdicts: [error instanceof Stop ? error.verdict : unasked] };
     }
   };
-}
 
 /** The first of a row of skipped checks knows why; the others repeat it. */
 function withoutIt({ subject, verdicts }: Outcome): Verdict {
