@@ -25,8 +25,8 @@ const chart = <const Values extends v.GenericSchema>(name: string, key: keyof ty
   says(
     `${name}.`,
     section({
-      version: says("Its exact version.", v.optional(version, defaults[key].version)),
-      repo: says("Where it comes from.", v.optional(source), `\`charts.mirror\`, else ${defaults[key].repo}`),
+      version: says("Its exact version.", v.optional(version, defaults[key].version), "that in `versions.ts`"),
+      repo: says("Where it comes from.", v.optional(source), "`charts.mirror`, else its maker's"),
       values: ofValues,
     }),
   );

@@ -25,7 +25,7 @@ export const loadBalancer = says(
         'required with rules "NSG" and "None"',
       ),
       allowedCidrs: says(
-        "Who may connect to ports 80 and 443.",
+        "Who may connect to ports 80 and 443: IPv4 CIDRs without host bits, each once.",
         v.optional(
           v.pipe(
             v.array(cidr, "a list of IPv4 CIDRs"),

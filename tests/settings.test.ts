@@ -243,19 +243,3 @@ describe("options", () => {
     });
   });
 });
-
-describe("a setting that is a secret", () => {
-  it("must be one when it is the token", async () => {
-    await expect(
-      registrationsOf("prod", { cloudflare: { token: "supplied" }, cloudflareApiToken: "in-clear" }),
-    ).rejects.toThrow(
-      "oke-platform:cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one at Cloudflare",
-    );
-  });
-
-  it("is refused elsewhere, where it would go on in clear", async () => {
-    await expect(registrationsOf("prod", {}, { charts: '{"mirror":"https://charts.example.com"}' })).rejects.toThrow(
-      "oke-platform:charts is stored as a secret, but goes in clear into the cluster and the state; take the mark off, and keep what is secret in Vault or in a Secret of the cluster",
-    );
-  });
-});
