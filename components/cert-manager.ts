@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
-import { chartRelease, disruptionBudget, requests, spread } from "./charts.ts";
+import { chartRelease } from "./release.ts";
+import { disruptionBudget, requests, spread } from "./sizing.ts";
 
 /** Where it runs, and where it keeps certificates and ACME account keys. */
 export const CERT_MANAGER_NAMESPACE = "cert-manager";
@@ -17,6 +18,11 @@ export interface CertManagerArgs {
 export class CertManager extends pulumi.ComponentResource {
   /** Where it runs, and where it keeps certificates and ACME account keys. */
   readonly namespace = CERT_MANAGER_NAMESPACE;
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[] = [
+    `namespace ${this.namespace}: the certificate with its key, and the key of the ACME account or CA`,
+    "custom resource definitions of cert-manager",
+  ];
 
   constructor(name: string, args: CertManagerArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:CertManager", name, {}, opts);

@@ -1,19 +1,17 @@
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../settings/charts.ts";
+import type { ExternalSecretsSettings } from "../settings/external-secrets.ts";
 import type { Size } from "../settings/size.ts";
-import { chartRelease, disruptionBudget, requests, spread } from "./charts.ts";
+import { chartRelease } from "./release.ts";
+import { disruptionBudget, requests, spread } from "./sizing.ts";
 
 /** External Secrets' Helm release. */
 export const EXTERNAL_SECRETS_RELEASE = "external-secrets";
 
-export interface ExternalSecretsArgs {
+export interface ExternalSecretsArgs extends ExternalSecretsSettings {
   readonly chart: Chart;
   readonly size: Size;
-  /** Namespace to make and to install into. */
-  readonly namespace: string;
-  /** Name of the controller's service account, the one that Vault's role is bound to. */
-  readonly serviceAccount: string;
 }
 
 /** External Secrets, its webhook answering. */

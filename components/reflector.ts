@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart } from "../settings/charts.ts";
-import { chartRelease, requests } from "./charts.ts";
+import { chartRelease } from "./release.ts";
+import { requests } from "./sizing.ts";
 
 /** Where Reflector runs. */
 export const REFLECTOR_NAMESPACE = "kube-system";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
-import { VAULT_TLS_SECRET } from "../components/vault-server.ts";
+import { VAULT_TLS_SECRET } from "../components/vault/server.ts";
 import { projectDirectory } from "../project/stack.ts";
 import type { Settings } from "../settings/settings.ts";
 import { runInForeground } from "./lib/foreground.ts";

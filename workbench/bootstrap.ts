@@ -21,7 +21,8 @@ export async function initialise(
   log: (line: string) => void = () => undefined,
 ): Promise<void> {
   const { vault } = await settingsOf(stack, projectDirectory, examples);
-  if (vault?.install !== true) throw new Error(`stack ${stack} has no vault.install; allowed: one that installs Vault`);
+  if (vault?.kind !== "installed")
+    throw new Error(`stack ${stack} has no vault.install; allowed: one that installs Vault`);
   const api = await serveVault(cloud);
   // Its cluster is not there to be asked, and not needed beside the server.
   const kubeConfig = () => Promise.reject(new Error("the sandbox has no API server"));

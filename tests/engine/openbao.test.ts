@@ -5,7 +5,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { readerPolicy } from "../../components/vault-access.ts";
+import { readerPolicy } from "../../components/vault/access.ts";
 import { projectDirectory } from "../../project/stack.ts";
 import { demand, sealStatus, type VaultApi } from "../../tools/vault/api.ts";
 import { type Bootstrap, bootstrap } from "../../tools/vault/bootstrap.ts";

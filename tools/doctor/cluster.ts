@@ -2,7 +2,7 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { CERT_MANAGER_NAMESPACE, CERT_MANAGER_RELEASE } from "../../components/cert-manager.ts";
 import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
-import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault-server.ts";
+import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault/server.ts";
 import type { Service } from "../../settings/services.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { supportedKubernetes } from "../../versions.ts";

@@ -4,7 +4,7 @@ import { EXTERNAL_SECRETS_RELEASE } from "../../components/external-secrets.ts";
 import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { ISTIO_BASE_RELEASE, ISTIO_NAMESPACE, ISTIOD_RELEASE } from "../../components/istio.ts";
 import { REFLECTOR_NAMESPACE, REFLECTOR_RELEASE } from "../../components/reflector.ts";
-import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault-server.ts";
+import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault/server.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { problem, unless, type Verdict } from "../lib/checks.ts";
 
