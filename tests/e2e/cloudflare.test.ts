@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import { json } from "node:stream/consumers";
 import { decode, encode, type Question } from "dns-packet";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { issue, newIssuer } from "../servers.ts";
+import { issue, newIssuer } from "../pki.ts";
 import { type StandIn, type StandInOptions, startStandIn } from "./cloudflare.ts";
 import { standInFiles } from "./fixtures.ts";
 

@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { json } from "node:stream/consumers";
 import type { KubeConfig, KubernetesObject } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { kubeConfigTo } from "../servers.ts";
+import { kubeConfigTo } from "../tools/cluster-api.ts";
 import { issuances, isThere, nodePortsOf, refuseUsedCluster, removeAll, startStandIns } from "./cluster.ts";
 import { namespacesAndServices, workloads } from "./fixtures.ts";
 

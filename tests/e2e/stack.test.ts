@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { projectDirectory } from "../../project/stack.ts";
 import { charts } from "../../versions.ts";
-import { newIssuer } from "../servers.ts";
+import { newIssuer } from "../pki.ts";
 import { CA_CONFIG_MAP, NAMESPACE, TLS_NAMES } from "./fixtures.ts";
 import { settingsIn, valuesOf, wishesOf, withIstio, withService } from "./stack.ts";
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Writable } from "node:stream";
 import { CoreV1Api, type KubeConfig, PortForward, type V1Pod } from "@kubernetes/client-node";
-import { watchUntil } from "./watch.ts";
+import { watchUntil } from "../lib/watch.ts";
 
 // The way to a Vault inside the cluster.
 

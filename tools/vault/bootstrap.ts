@@ -8,9 +8,9 @@ import {
   type VaultApi,
   VaultRefusal,
   VaultUnreachable,
-} from "./vault-api.ts";
-import type { KeyStore, Keys } from "./vault-keys.ts";
-import { DEPLOY_POLICY } from "./vault-policy.ts";
+} from "./api.ts";
+import type { KeyStore, Keys } from "./keys.ts";
+import { DEPLOY_POLICY } from "./policy.ts";
 
 // The bootstrap of a Vault: initialised once, its keys kept first, then a token for Pulumi's runs.
 

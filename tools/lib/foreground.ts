@@ -1,6 +1,9 @@
 import { type SpawnOptions, spawn } from "node:child_process";
 import { constants } from "node:os";
 
+/** The signals that tell a process to end. */
+export const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /**
  * Runs a command as if it had been started itself: with this terminal, and with the signals that are sent here.
  *
@@ -18,10 +21,9 @@ export function runInForeground(
       // A terminal sends Ctrl-C to both; Pulumi takes a second one for "stop at once".
       if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
     };
-    const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
-    for (const signal of signals) process.on(signal, pass);
+    for (const signal of END_SIGNALS) process.on(signal, pass);
     const done = () => {
-      for (const signal of signals) process.off(signal, pass);
+      for (const signal of END_SIGNALS) process.off(signal, pass);
     };
     child.on("error", (error: NodeJS.ErrnoException) => {
       done();
