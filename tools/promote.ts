@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { certificateBudget } from "./doctor.ts";
+import { certificateBudget } from "./doctor/certificates.ts";
 import { main, printer, stackOption, type Terminal, toolCommand, yesOption } from "./lib/command.ts";
 import { pulumiCli } from "./lib/pulumi.ts";
 import { operator } from "./lib/question.ts";
 import { certificateIn, promote } from "./promote/promotion.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
-import { verify } from "./verify.ts";
+import { verify } from "./verify/verify.ts";
 
 // From Let's Encrypt's staging to production, with a look at everything before and after.
 
@@ -38,8 +38,7 @@ export const promoteCommand = (terminal: Terminal): Command =>
         settings,
         verify: (server) => verify({ settings, kubeConfig, ...(server === "staging" && { roots: staging }) }),
         hasStagingRoots: staging !== undefined,
-        issuedThisWeek: async () =>
-          (await certificateBudget(settings.baseDomain, new Date(), settings.hosts)).sameNames,
+        issuedThisWeek: async () => (await certificateBudget(settings)).sameNames,
         ignoreBudget,
         certificate: () => certificateIn(kubeConfig),
         pulumi: pulumiCli(),

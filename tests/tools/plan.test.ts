@@ -3,12 +3,12 @@ import { recordStack } from "../../project/record.ts";
 import { type Plan, planOf } from "../../tools/plan/plan.ts";
 import { planMermaid } from "../../tools/plan/print.ts";
 import { planCommand } from "../../tools/plan.ts";
-import { ran } from "./terminal.ts";
+import { ran } from "./command.ts";
 
 const planned = async (...args: string[]) => {
-  const { code, printed } = await ran(planCommand, ...args);
-  expect(code).toBe(0);
-  return printed;
+  const { exitCode, stdout, stderr } = await ran(planCommand, ...args);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  return stdout;
 };
 
 it("prints prod as a tree where nothing else is asked for", async () => {
@@ -44,7 +44,7 @@ it.each<[string[], string]>([
   [["--stack", "nowhere"], "Pulumi.nowhere.yaml is not in"],
   [["--diff", "no-such-revision"], '--diff is "no-such-revision", which is no commit that git has here'],
 ])("refuses %s", async (args, words) => {
-  expect(await ran(planCommand, ...args)).toEqual({ code: 1, printed: expect.stringContaining(words) });
+  expect(await ran(planCommand, ...args)).toEqual({ exitCode: 1, stdout: "", stderr: expect.stringContaining(words) });
 });
 
 it("has every component, and an arrow for each declared dependency between two", async () => {

@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { type MakeCommand, run, type Terminal } from "../../tools/lib/command.ts";
+import type { Terminal } from "../../tools/lib/command.ts";
 import { operator } from "../../tools/lib/question.ts";
 
 // A command's terminal without a terminal: what is typed, and what was printed.
@@ -15,13 +15,6 @@ export function testTerminal({ isTTY = false } = {}): TestTerminal {
   let text = "";
   for (const stream of [stdout, stderr]) stream.on("data", (chunk) => (text += chunk));
   return { stdin: Object.assign(new PassThrough(), { isTTY }), stdout, stderr, printed: () => text };
-}
-
-/** Runs a command line to its end, in this process. */
-export async function ran(make: MakeCommand, ...args: string[]): Promise<{ code: unknown; printed: string }> {
-  const terminal = testTerminal();
-  await run(make, args, terminal);
-  return { code: terminal.exitCode ?? 0, printed: terminal.printed() };
 }
 
 /** What an operator types who does not want it, by its name. */

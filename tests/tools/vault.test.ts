@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { keyStoreOf, vaultCommand } from "../../tools/vault.ts";
-import { ran } from "./terminal.ts";
+import { ran } from "./command.ts";
 
 it.each<[string[], string]>([
   [["init"], "--stack is missing"],
@@ -11,13 +11,13 @@ it.each<[string[], string]>([
   [["unseal", "--stack", "lab"], "where the keys are is missing: --keys-file <path>, or --keys-secret and its options"],
   [["run", "--stack", "lab", "--keys-file", "a", "--", "pulumi", "up"], "still holds the placeholder <zone>"],
 ])("refuses %s", async (args, words) => {
-  expect(await ran(vaultCommand, ...args)).toEqual({ code: 1, printed: expect.stringContaining(words) });
+  expect(await ran(vaultCommand, ...args)).toEqual({ exitCode: 1, stdout: "", stderr: expect.stringContaining(words) });
 });
 
 it("explains itself", async () => {
-  const { code, printed } = await ran(vaultCommand);
-  expect(code).toBe(0);
-  expect(printed).toMatch(/init .*initialises the Vault.*unseal .*run .*runs a command with.*policy /s);
+  const { exitCode, stdout } = await ran(vaultCommand);
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/init .*initialises the Vault.*unseal .*run .*runs a command with.*policy /s);
 });
 
 it("takes a place for keys by options that fit together", () => {

@@ -42,7 +42,7 @@ export const LATE = "no answer in time";
  * @throws when it cannot be reached, or takes too long
  */
 export const ask = <Body = unknown>(url: string | URL, question: Question): Promise<Answer<Body>> =>
-  exchange(url, question, async (response) => {
+  exchange(url, { ...question, headers: { accept: "application/json", ...question.headers } }, async (response) => {
     let text = "";
     for await (const part of response.setEncoding("utf8")) text += part;
     return { status: response.statusCode ?? 0, body: parsed(text) as Body | undefined };
@@ -72,7 +72,6 @@ export async function exchange<T>(
     // A connection for each call: one that is kept would outlive a port-forward.
     agent: false,
     headers: {
-      accept: "application/json",
       ...(content !== undefined && {
         "content-type": isForm ? "application/x-www-form-urlencoded" : "application/json",
         "content-length": Buffer.byteLength(content),
@@ -80,7 +79,7 @@ export async function exchange<T>(
       ...headers,
       ...(at && { host: target.host }),
     },
-    ...(at && { host: at.ip, port: at.port, servername: target.hostname, rejectUnauthorized: false }),
+    ...(at && { hostname: at.ip, port: at.port, servername: target.hostname, rejectUnauthorized: false }),
   });
   // An error after the answer is nobody's concern, and would end the process.
   request.on("error", () => {});
@@ -123,6 +122,7 @@ export function failureOf(error: unknown): string {
     case "ECONNRESET":
       return "the connection was closed (ECONNRESET)";
     default:
-      return (reason ?? message).trim().replaceAll(/\s+/g, " ");
+      // Node leaves the message empty where a name has several addresses.
+      return (reason ?? (message || String(code ?? name))).trim().replaceAll(/\s+/g, " ");
   }
 }

@@ -3,11 +3,9 @@ import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import { TLS_SECRET } from "../../components/certificate.ts";
 import { letsEncrypt } from "../../settings/acme.ts";
 import type { Settings } from "../../settings/settings.ts";
+import { CERTIFICATE_LIMITS } from "../doctor/certificates.ts";
 import { type PulumiCli, propose } from "../lib/pulumi.ts";
-import { type Check, checksText } from "../verify.ts";
-
-/** Certificates for the same names that Let's Encrypt issues in seven days: https://letsencrypt.org/docs/rate-limits/ */
-const DUPLICATES = 5;
+import { type Check, checksText } from "../verify/verify.ts";
 
 /** Seconds for the gateway to present a new certificate; its copy comes within a second or two. */
 const ARRIVAL_SECONDS = 60;
@@ -106,12 +104,12 @@ async function guardBudget({ issuedThisWeek, ignoreBudget, log }: Promotion): Pr
     );
   });
   if (issued === undefined) log("   not known, and ignored");
-  else if (issued >= DUPLICATES)
+  else if (issued >= CERTIFICATE_LIMITS.sameNames)
     throw new Error(
       `not promoted: Let's Encrypt has issued ${issued} certificates for these names within a week, and allows ` +
-        `${DUPLICATES}; one more is allowed every 34 hours`,
+        `${CERTIFICATE_LIMITS.sameNames}; one more is allowed every 34 hours`,
     );
-  else log(`   ${issued} of ${DUPLICATES} are used up`);
+  else log(`   ${issued} of ${CERTIFICATE_LIMITS.sameNames} are used up`);
 }
 
 /** The failures that are left when the new certificate has had time to arrive. */

@@ -5,8 +5,10 @@ import { letsEncrypt } from "../../../settings/acme.ts";
 import type { Settings } from "../../../settings/settings.ts";
 import { certificateIn, type Issued, type Promotion, promote } from "../../../tools/promote/promotion.ts";
 import { settingsOf } from "../../../tools/stack.ts";
-import type { Check } from "../../../tools/verify.ts";
-import { ClusterApi, closeAll, issue, newIssuer, tlsSecret } from "../../servers.ts";
+import type { Check } from "../../../tools/verify/verify.ts";
+import { closeAll } from "../../loopback.ts";
+import { issue, newIssuer } from "../../pki.ts";
+import { ClusterApi, tlsSecret } from "../cluster-api.ts";
 import { FakePulumi } from "../fake-pulumi.ts";
 import { answeredWith, NOES } from "../terminal.ts";
 

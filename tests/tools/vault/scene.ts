@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach } from "vitest";
-import { parseSettings } from "../../../settings/settings.ts";
 import type { Target } from "../../../tools/vault/servers.ts";
 import { listening } from "../../e2e/cloudflare.ts";
+import { settingsFrom } from "../settings.ts";
 import { certificateOfThisMachine, VaultCluster, vaultPod } from "../vault-cluster.ts";
 
 // A cluster with pods of Vault, and the servers in them; each test has its own.
@@ -104,12 +104,7 @@ export async function inPod(name: string, vault: FakeVault, { ready = false, tls
 
 /** A stack that installs Vault, with these settings of it. */
 export function targetOf(vault: object = {}, size: "small" | "production" = "small"): Target {
-  const given = { ...minimal, size, vault: { install: true, ...vault } };
-  const values = Object.entries(given).map(([key, value]) => [
-    `oke-platform:${key}`,
-    typeof value === "string" ? value : JSON.stringify(value),
-  ]);
-  const settings = parseSettings({ values: Object.fromEntries(values), secrets: [] });
+  const settings = settingsFrom({ ...minimal, size, vault: { install: true, ...vault } });
   if (settings.vault === undefined) throw new Error("the settings have no vault");
   const replicas = size === "production" ? 3 : 1;
   return { stack: "prod", vault: settings.vault, replicas, kubeConfig: async () => kubeConfig };

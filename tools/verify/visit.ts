@@ -1,18 +1,11 @@
 import type { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { type ClientRequest, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { IncomingHttpHeaders } from "node:http";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { type Endpoint, exchange, LATE } from "../lib/http.ts";
 
 // What a visitor does at the load balancer: connect, shake hands, ask. Nothing is trusted here, only told.
-
-/** Where a server listens. */
-export interface Endpoint {
-  /** IPv4 or IPv6. */
-  readonly ip: string;
-  readonly port: number;
-}
 
 /** What a server presents in a TLS handshake. */
 export interface Presented {
@@ -26,10 +19,9 @@ export interface Presented {
 }
 
 /** What an HTTP server answers. */
-interface Answer {
+export interface HttpAnswer {
   readonly status: number;
-  /** By lower-case name. */
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly headers: IncomingHttpHeaders;
   /** The beginning of the body where the status is an error; otherwise empty. */
   readonly body: string;
 }
@@ -111,17 +103,14 @@ export async function shakeOldHands(
   return handshakeOf(endingAfter(timeoutMs, socket), () => String(socket.getProtocol()));
 }
 
-/** Asks an HTTP server for a host's `/`. No redirect is followed, and no certificate looked at. */
-export async function ask(scheme: "http" | "https", { ip, port }: Endpoint, host: string, timeoutMs: number) {
-  const options = { host: ip, port, path: "/", headers: { host }, agent: false };
-  const request =
-    scheme === "http"
-      ? httpRequest(options)
-      : httpsRequest({ ...options, servername: host, rejectUnauthorized: false });
-  endingAfter(timeoutMs, request).end();
-  try {
-    const [response] = await once(request, "response");
-    const { statusCode: status, headers } = response;
+/**
+ * Asks an HTTP server for a host's `/`. No redirect is followed, and no certificate looked at.
+ *
+ * @throws when there is no answer, in time or at all
+ */
+export const visit = (scheme: "http" | "https", at: Endpoint, host: string, timeoutMs: number): Promise<HttpAnswer> =>
+  exchange(`${scheme}://${host}/`, { at, timeoutMs }, async (response) => {
+    const { statusCode: status = 0, headers } = response;
     let body = "";
     // Not that of a success, which may go on for ever.
     if (status >= 400) {
@@ -130,11 +119,8 @@ export async function ask(scheme: "http" | "https", { ip, port }: Endpoint, host
         if (body.length >= BODY_CHARACTERS) break;
       }
     }
-    return { status, headers, body: body.slice(0, BODY_CHARACTERS) } satisfies Answer;
-  } finally {
-    request.destroy();
-  }
-}
+    return { status, headers, body: body.slice(0, BODY_CHARACTERS) };
+  });
 
 async function handshakeOf<T>(socket: TLSSocket, read: () => T): Promise<T> {
   try {
@@ -145,36 +131,11 @@ async function handshakeOf<T>(socket: TLSSocket, read: () => T): Promise<T> {
   }
 }
 
-const LATE = "no answer in time";
-
 /** The connection itself; if it is not over by then, it ends with an error that says so. */
-function endingAfter<T extends Socket | ClientRequest>(timeoutMs: number, connection: T): T {
+function endingAfter<T extends Socket>(timeoutMs: number, connection: T): T {
   const late = () => connection.destroy(new Error(LATE));
   const timer = setTimeout(late, timeoutMs);
   // An error after the answer is nobody's concern, and would end the process.
   connection.once("close", () => clearTimeout(timer)).on("error", () => {});
   return connection;
-}
-
-/** Why a connection failed, in one line, without the addresses and source lines that Node and OpenSSL add. */
-export function failureOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // fetch says only that it failed, and the cause why.
-  if (error.cause instanceof Error) return failureOf(error.cause);
-  const { code, reason, name, message } = error as Error & { code?: unknown; reason?: string };
-  // The code of an AbortSignal's error is a number.
-  switch (typeof code === "string" ? code : name) {
-    // Of system calls, a resolver, a resolver that was stopped, and an AbortSignal.
-    case "ETIMEDOUT":
-    case "ETIMEOUT":
-    case "ECANCELLED":
-    case "TimeoutError":
-      return LATE;
-    case "ECONNREFUSED":
-      return "nothing listens there (ECONNREFUSED)";
-    case "ECONNRESET":
-      return "the connection was closed (ECONNRESET)";
-    default:
-      return (reason ?? message).trim().replaceAll(/\s+/g, " ");
-  }
 }
