@@ -13,10 +13,13 @@ import {
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
+import { runProgram } from "../project/program.ts";
 import { projectDirectory, readStack, type StackConfig } from "../project/stack.ts";
 import { Cloud } from "./cloud.ts";
 import { findEngine } from "./engine.ts";
-import { emptyWorld, type Latencies, type State, worldWithoutVault } from "./world.ts";
+import { emptyWorld, worldWithoutVault } from "./world/beginnings.ts";
+import type { State } from "./world/state.ts";
+import type { Latencies } from "./world/world.ts";
 
 export interface SandboxOptions {
   /** Where state, world and the stack's copy are kept; made when missing. */
@@ -44,9 +47,6 @@ const run = promisify(execFile);
 /** The packages whose providers the sandbox stands in for. */
 const PACKAGES = ["kubernetes", "oci", "cloudflare", "vault"];
 
-const program = new URL("../index.ts", import.meta.url).href;
-let imports = 0;
-
 /**
  * The unchanged program on the real engine, with a world in the place of the clouds.
  *
@@ -71,8 +71,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     {
       stackName: stack,
       projectName: project.name,
-      // Another query is another module: the program's top level runs once in each operation.
-      program: async () => ({ ...(await import(/* @vite-ignore */ `${program}?run=${imports++}`)) }),
+      program: () => runProgram(),
     },
     {
       workDir,
@@ -151,7 +150,7 @@ async function makeRoot(root: string, engine: string): Promise<string> {
 
 /** The engine starts `pulumi-resource-<name>` and reads a port from it. */
 async function makePlugins(directory: string): Promise<string> {
-  const provider = fileURLToPath(new URL("provider.ts", import.meta.url));
+  const provider = fileURLToPath(new URL("plugin/provider.ts", import.meta.url));
   await mkdir(directory, { recursive: true });
   for (const name of PACKAGES) {
     const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };

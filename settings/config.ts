@@ -1,35 +1,34 @@
-/** What the keys of this program's own settings begin with, before a colon: the project's name in Pulumi.yaml. */
+import { textKeys } from "./schema.ts";
+
+/** The project, whose name stands before each of its keys. */
 export const PROJECT = "oke-platform";
 
-/** A stack's configuration as the engine hands it to the program. */
+/** What the engine hands to a program. */
 export interface StackConfig {
-  /** Values by full key, such as `oke-platform:domain`; objects and lists as JSON. */
-  readonly values: Record<string, string>;
+  /** Values by full key, `oke-platform:<key>`; objects and lists as JSON text. */
+  readonly values: Readonly<Record<string, string>>;
   /** The full keys that are secrets. */
-  readonly secrets: string[];
+  readonly secrets: readonly string[];
   /** Those of them that cannot be read here, and have {@link SEALED} as their value. @default - none */
-  readonly sealed?: string[];
+  readonly sealed?: readonly string[];
 }
 
 /** What stands for a secret that cannot be read, as in what `pulumi config` prints. */
 export const SEALED = "[secret]";
 
-/** The settings that are plain text; all others are objects or lists, which Pulumi hands over as JSON. */
-const PLAIN = ["domain", "baseDomain", "size", "cloudflareApiToken"];
-
-/** The settings in a stack's configuration by key below `oke-platform:`, objects and lists parsed, nothing checked. */
-export function rawSettings({ values }: StackConfig): Record<string, unknown> {
-  const own = Object.entries(values).filter(([key]) => key.startsWith(`${PROJECT}:`));
-  return Object.fromEntries(
-    own.map(([key, value]) => {
-      const name = key.slice(PROJECT.length + 1);
-      return [name, PLAIN.includes(name) ? value : parseJson(value)];
-    }),
+/**
+ * The values of a stack by their keys below `oke-platform:`. All but plain text is JSON; what is none stays text, so
+ * that its own rule names it.
+ */
+export const valuesOf = ({ values }: StackConfig): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(values)
+      .filter(([key]) => key.startsWith(`${PROJECT}:`))
+      .map(([key, value]) => [key.slice(PROJECT.length + 1), value] as const)
+      .map(([name, value]) => [name, textKeys.includes(name) ? value : fromJson(value)]),
   );
-}
 
-/** A value that is no JSON stays text, so that its own rule names it. */
-function parseJson(value: string): unknown {
+function fromJson(value: string): unknown {
   try {
     return JSON.parse(value);
   } catch {

@@ -5,9 +5,9 @@ import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
-import type { Cluster } from "../components/cluster.ts";
-import { parseConfig, type Settings } from "../config.ts";
 import { projectDirectory, readStack } from "../project/stack.ts";
+import type { Cluster } from "../settings/cluster.ts";
+import { parseSettings, type Settings } from "../settings/settings.ts";
 
 // What the tools that look at the real thing need to know of a stack.
 
@@ -16,14 +16,14 @@ import { projectDirectory, readStack } from "../project/stack.ts";
  *
  * @param directory where Pulumi.yaml is
  * @param placeholders what stands in the place of the shipped examples' `<…>`
- * @throws as {@link parseConfig} and {@link readStack}
+ * @throws as {@link parseSettings} and {@link readStack}
  */
 export async function settingsOf(
   stack: string,
   directory = projectDirectory,
   placeholders: Readonly<Record<string, string>> = {},
 ): Promise<Settings> {
-  return parseConfig(await readStack(stack, directory, placeholders));
+  return parseSettings(await readStack(stack, directory, placeholders));
 }
 
 const run = promisify(execFile);
