@@ -1,5 +1,10 @@
-import { complaints, type Graph, latenciesFor, leftovers, replayDestroy, replayUp } from "../sandbox/replay.ts";
-import { emptyWorld } from "../sandbox/world.ts";
+import { complaints } from "../sandbox/schedule/complaints.ts";
+import { replayDestroy } from "../sandbox/schedule/destroy.ts";
+import type { Graph } from "../sandbox/schedule/graph.ts";
+import { latenciesFor } from "../sandbox/schedule/latencies.ts";
+import { replayUp } from "../sandbox/schedule/up.ts";
+import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { leftovers } from "../sandbox/world/leftovers.ts";
 import type { Surroundings } from "../workbench/edges.ts";
 
 /** Why an `up` and the `destroy` after it went wrong under a seed; empty when they did not. */
@@ -11,7 +16,7 @@ function faultsUnder(graph: Graph, seed: number, { worldOf = emptyWorld, bootstr
   const down = replayDestroy(graph, up.world);
   return [
     ...down.failures.map(({ name, reason }) => `destroy ${name}: ${reason}`),
-    ...leftovers(down.world, worldOf().items),
+    ...leftovers(down.world.state, worldOf().items),
   ];
 }
 

@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { vi } from "vitest";
 import { type Registration, record } from "../project/record.ts";
 import { readStack } from "../project/stack.ts";
-import { willingCloud } from "../sandbox/replay.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
 
 /** Settings to change, by key below `oke-platform:`; undefined removes one. */
 export type Changes = Readonly<Record<string, unknown>>;
@@ -17,7 +17,8 @@ export async function registrationsOf(
   secrets: Secrets = {},
   cloud: pulumi.runtime.Mocks = willingCloud(),
 ): Promise<Registration[]> {
-  const { values, secrets: secretKeys } = await readStack(stack);
+  const { values: shipped, secrets: secretKeys } = await readStack(stack);
+  const values = { ...shipped };
   for (const [key, value] of Object.entries({ ...changes, ...secrets })) {
     if (value === undefined) delete values[`oke-platform:${key}`];
     else values[`oke-platform:${key}`] = typeof value === "string" ? value : JSON.stringify(value);

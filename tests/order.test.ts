@@ -1,7 +1,12 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { lastName } from "../project/registration.ts";
-import { type Graph, graphOf, type Happening, latenciesFor, replayUp, timedCloud } from "../sandbox/replay.ts";
-import { emptyWorld, usualLatencies } from "../sandbox/world.ts";
+import { type Graph, graphOf } from "../sandbox/schedule/graph.ts";
+import { latenciesFor } from "../sandbox/schedule/latencies.ts";
+import type { Happening } from "../sandbox/schedule/outcome.ts";
+import { timedCloud } from "../sandbox/schedule/timed-cloud.ts";
+import { replayUp } from "../sandbox/schedule/up.ts";
+import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { usualLatencies } from "../sandbox/world/systems.ts";
 import { leastSeconds, waveSeconds } from "../workbench/bench.ts";
 import { declaredEdges, isImplied, type Surroundings } from "../workbench/edges.ts";
 import { firstFault, seedsFrom } from "./faults.ts";

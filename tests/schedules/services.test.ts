@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { complaints, graphOf, replayUp } from "../../sandbox/replay.ts";
+import { complaints } from "../../sandbox/schedule/complaints.ts";
+import { graphOf } from "../../sandbox/schedule/graph.ts";
+import { replayUp } from "../../sandbox/schedule/up.ts";
 import { registrationsOf } from "../harness.ts";
 
 describe("a thousand services", () => {
