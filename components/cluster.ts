@@ -1,11 +1,7 @@
 import { Provider } from "@pulumi/kubernetes/provider.js";
 import { getClusterKubeConfigOutput } from "@pulumi/oci/containerengine/getClusterKubeConfig.js";
 import * as pulumi from "@pulumi/pulumi";
-
-/** The cluster to deploy to: an OKE cluster by its OCID, or any other by the context of a kubeconfig. */
-export type Cluster =
-  | { readonly id: string; readonly endpoint?: string }
-  | { readonly context: string; readonly kubeconfig?: string };
+import type { Cluster } from "../settings/cluster.ts";
 
 /**
  * The Kubernetes provider that every resource in the cluster uses.

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Mount } from "@pulumi/vault/mount.js";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { explainTakenNames } from "../components/adoption.ts";
-import { readerPolicy } from "../components/vault-access.ts";
+import { readerPolicy } from "../components/vault/access.ts";
 import { examples } from "../project/placeholders.ts";
 import { type Registration, record } from "../project/record.ts";
 import { lastName } from "../project/registration.ts";

@@ -10,7 +10,7 @@ import { sha256 } from "../../sandbox/world/state.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
 import { CERT_MANAGER, NAMESPACE } from "../e2e/fixtures.ts";
 import { openStack, setValues, type Values, valuesOf, withIstio, withService } from "../e2e/stack.ts";
-import { newIssuer } from "../servers.ts";
+import { newIssuer } from "../pki.ts";
 
 // The steps of the end-to-end test through the real engine, with the sandbox's providers for want of a cluster: that the
 // stack's file, its changes and what is counted are right.
@@ -57,7 +57,7 @@ function worldBefore() {
   return state;
 }
 
-it("goes through all steps, each with the changes that are expected of it", { timeout: 300_000 }, async () => {
+it("goes through all steps, each with the changes that are expected of it", async () => {
   const { root } = await newIssuer("e2e");
   const run = {
     cluster: { context: "e2e" },

@@ -1,0 +1,33 @@
+import { supportWarnings } from "../versions.ts";
+import type { Settings } from "./settings.ts";
+
+/**
+ * What an operator should know before these settings are applied; none of it stops an `up`.
+ *
+ * @param today the date that support windows are compared with
+ */
+export function warnings({ reflector, vault, records, charts, domain, baseDomain }: Settings, today: Date): string[] {
+  const expiresDays = vault?.token.kind === "scoped" ? vault.token.expiresDays : undefined;
+  const notes: [applies: boolean, note: string][] = [
+    [
+      reflector.namespaces === "all",
+      'reflector.namespaces is "all": the certificate\'s private key is copied into every namespace',
+    ],
+    [
+      expiresDays !== undefined,
+      `cloudflare.tokenExpiresDays is ${expiresDays}: raise cloudflare.tokenSerial and run up before then, or renewals stop`,
+    ],
+    [
+      vault?.kind === "installed" && vault.phase === "bootstrap",
+      "vault.initialized is false: phase 1 of 2, Vault is installed and what needs it waits (on a running stack this takes certificate and Gateway down); after this up: npm run vault:init -- --stack <stack> --keys-file <file>",
+    ],
+    [
+      records?.proxied === true && baseDomain !== domain,
+      `cloudflare.proxied is true: Cloudflare's own certificate covers *.${domain} only; *.${baseDomain} needs a paid edge certificate`,
+    ],
+  ];
+  return [
+    ...notes.filter(([applies]) => applies).map(([, note]) => note),
+    ...supportWarnings({ certManager: charts.certManager.version, istio: charts.istio.version }, today),
+  ];
+}
