@@ -74,8 +74,8 @@ async function bothReadings(config: string, project = "", stacks = ".") {
   // What is secret is read there, and here not.
   const unread = Object.fromEntries(handed.secrets.map((key) => [key, SEALED]));
   return {
-    engine: { values: { ...handed.values, ...unread }, secrets: handed.secrets.sort() },
-    ours: { values, secrets: secrets.sort() },
+    engine: { values: { ...handed.values, ...unread }, secrets: [...handed.secrets].sort() },
+    ours: { values, secrets: [...secrets].sort() },
     sealed,
   };
 }
