@@ -23,17 +23,15 @@ export interface Check {
   readonly action?: string;
 }
 
-/** Milliseconds for a whole check, whose calls end by themselves; not all credential plugins do. */
-const CHECK_MS = 60_000;
-
 /**
  * Checks what is up for a stack, from the token in the cluster to the answer of each service.
  *
  * A check whose foundation failed is skipped and says so; all others run.
  */
 export async function verify(options: VerifyOptions): Promise<Check[]> {
+  const { timeoutMs = 5000, checkMs = 60_000 } = options;
   // What cannot be asked is not proven.
-  const asked = { ...options, timeoutMs: options.timeoutMs ?? 5000, run: runner(CHECK_MS, "problem") };
+  const asked = { ...options, timeoutMs, run: runner(checkMs, "problem") };
   const cluster = await checkCluster(asked);
   return checksOf([...cluster.outcomes, ...(await checkHosts(asked, cluster))]);
 }

@@ -219,8 +219,14 @@ describe("the load balancer", () => {
     expect(await troublesOf(having(...services))).toEqual([line]);
   });
 
+  const settings = { cluster: { context: "kind" }, loadBalancer: undefined };
+
+  it("is that of another cloud where the Service has one", async () => {
+    const { outcomes, balancer } = await check(having(gatewayService()), settings);
+    expect([troublesIn(outcomes), balancer.value]).toEqual([[], ADDRESS]);
+  });
+
   it("is not looked for where there is none", async () => {
-    const settings = { cluster: { context: "kind" }, loadBalancer: undefined };
     expect(await troublesOf(having(pending("ClusterIP")), settings)).toEqual([
       "skipped load balancer: the gateway's Service is of type ClusterIP, without a load balancer; give --address to check it",
     ]);

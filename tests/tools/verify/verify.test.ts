@@ -6,7 +6,7 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { projectDirectory } from "../../../project/stack.ts";
 import { type Check, checksText, verify, verifyCommand } from "../../../tools/verify/verify.ts";
-import { closeAll } from "../../loopback.ts";
+import { closeAll, closedPort } from "../../loopback.ts";
 import { type Issuer, issue, newIssuer, type TlsPair } from "../../pki.ts";
 import { ran } from "../command.ts";
 import { writeStack } from "../stack-file.ts";
@@ -35,6 +35,22 @@ it("finds what the program makes, and passes when all is right", async () => {
     ...at(VAULT, ...perHost, "service"),
     ...at(ARGOCD, ...perHost, "service"),
   ]);
+});
+
+it("fails for a cluster whose credential never comes", async () => {
+  const https = { ip: "127.0.0.1", port: await closedPort() };
+  const [first] = await verify({
+    settings: settingsWith(),
+    kubeConfig: new Promise<never>(() => {}),
+    https,
+    http: https,
+    checkMs: 50,
+  });
+  expect(first).toEqual({
+    name: "API server",
+    status: "FAIL",
+    reason: "could not be asked: no answer in 0.05 s",
+  });
 });
 
 it("shows what to do below each failure, and counts", () => {
