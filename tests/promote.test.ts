@@ -4,7 +4,7 @@ import { examples } from "../project/placeholders.ts";
 import { letsEncrypt } from "../settings/acme.ts";
 import { certificateIn, type Issued, type Promotion, promote } from "../tools/promote.ts";
 import { settingsOf } from "../tools/stack.ts";
-import type { Check } from "../tools/verify/verify.ts";
+import type { Check } from "../tools/verify/check.ts";
 import { closeAll } from "./loopback.ts";
 import { issue, newIssuer } from "./pki.ts";
 import { ClusterApi, tlsSecret } from "./tools/cluster-api.ts";

@@ -11,7 +11,8 @@ import type { Settings } from "../settings/settings.ts";
 import { certificateBudget } from "./doctor/certificates.ts";
 import { runInForeground } from "./lib/foreground.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
-import { type Check, checksText, verify } from "./verify/verify.ts";
+import { type Check, checksText } from "./verify/check.ts";
+import { verify } from "./verify/verify.ts";
 
 const usage = `npm run promote -- --stack <name> [--roots <file>] [--ignore-budget] [--yes]
 

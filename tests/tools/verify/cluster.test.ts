@@ -4,19 +4,8 @@ import { checkCluster } from "../../../tools/verify/cluster.ts";
 import { closeAll, closedPort, silentPort } from "../../loopback.ts";
 import { issue, newIssuer, type TlsPair } from "../../pki.ts";
 import { ClusterApi, type KubernetesObject, kubeConfigTo, tlsSecret } from "../cluster-api.ts";
-import {
-  ADDRESS,
-  askedOf,
-  type Conditions,
-  gatewayService,
-  linesOf,
-  NAMES,
-  type Raw,
-  reconciled,
-  secrets,
-  settingsWith,
-  troublesIn,
-} from "./deploy.ts";
+import { type Conditions, gatewayService, reconciled, secrets } from "./cluster-objects.ts";
+import { ADDRESS, askedOf, linesOf, NAMES, type Raw, settingsWith, troublesIn } from "./deploy.ts";
 
 let good: TlsPair;
 let other: TlsPair;
