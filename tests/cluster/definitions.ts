@@ -1,0 +1,99 @@
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { promisify } from "node:util";
+import { parseAllDocuments } from "yaml";
+import { charts } from "../../versions.ts";
+import { type ApiServer, type Manifest, Refusal } from "./api-server.ts";
+
+// The custom resource definitions that the charts install, from their makers' Go modules: the module proxy serves them
+// where no chart repository is reached.
+
+/** A definition, as far as it is read here. */
+export interface Definition extends Manifest {
+  readonly spec: {
+    readonly group: string;
+    readonly names: { readonly plural: string };
+    readonly versions: readonly { readonly name: string; readonly served: boolean }[];
+  };
+}
+
+const modules = {
+  certManager: {
+    module: "github.com/cert-manager/cert-manager",
+    version: charts.certManager.version,
+    place: "deploy/crds",
+  },
+  istio: {
+    module: "istio.io/api",
+    version: `v${charts.istio.version}`,
+    place: "kubernetes",
+  },
+  externalSecrets: {
+    module: "github.com/external-secrets/external-secrets",
+    // The last one that is a Go module: 2.x does not end its path in /v2, as Go wants it. Its external-secrets.io/v1 is
+    // the one of today; what 2.x added to it is missing.
+    version: "v1.3.2",
+    place: "config/crds/bases",
+  },
+} as const;
+
+/** Whose definitions there are. */
+export type Maker = keyof typeof modules;
+
+/**
+ * The definitions of a maker.
+ *
+ * @throws when Go cannot download the module
+ */
+export async function definitionsOf(maker: Maker): Promise<Definition[]> {
+  const { module, version, place } = modules[maker];
+  // Not -mod=vendor or =readonly, which a go.mod around may ask for.
+  const env = { ...process.env, GOWORK: "off", GOFLAGS: "-mod=mod" };
+  const args = ["mod", "download", "-json", `${module}@${version}`];
+  const { stdout } = await promisify(execFile)("go", args, { env, cwd: import.meta.dirname }).catch((error) => {
+    const { stdout, message } = error as { stdout?: string; message: string };
+    throw new Error(`no definitions of ${module}@${version}, which come by go mod download: ${stdout || message}`);
+  });
+  const directory = join((JSON.parse(stdout) as { Dir: string }).Dir, place);
+  const files = (await readdir(directory)).filter((file) => /^(?!kustomization).*\.yaml$/.test(file)).sort();
+  const sources = await Promise.all(files.map((file) => readFile(join(directory, file), "utf8")));
+  return sources
+    .flatMap((source) => parseAllDocuments(source).map((document) => document.toJS() as Definition | null))
+    .filter((definition) => definition !== null);
+}
+
+/** Seconds until a new kind is served. */
+const SERVED_SECONDS = 30;
+
+/**
+ * Adds kinds to an API server.
+ *
+ * @param mark changes the definitions before that. @default - as they are
+ * @throws when a kind is not served in time
+ */
+export async function install(
+  server: ApiServer,
+  definitions: readonly Definition[],
+  mark: (definition: Definition) => Definition = (definition) => definition,
+): Promise<void> {
+  await Promise.all(definitions.map((definition) => server.apply(mark(definition))));
+  await Promise.all(definitions.map((definition) => served(server, definition)));
+}
+
+/** Returns when a kind can be listed: its condition Established comes some time before that. */
+async function served(server: ApiServer, { metadata, spec }: Definition): Promise<void> {
+  const version = spec.versions.find(({ served }) => served)?.name;
+  const deadline = Date.now() + SERVED_SECONDS * 1000;
+  for (;;) {
+    try {
+      await server.call("GET", `/apis/${spec.group}/${version}/${spec.names.plural}?limit=1`);
+      return;
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== 404) throw error;
+      if (Date.now() > deadline) throw new Error(`${metadata.name} is not served within ${SERVED_SECONDS} s`);
+      await pause(50);
+    }
+  }
+}
