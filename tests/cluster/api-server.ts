@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { request } from "node:https";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { json, text } from "node:stream/consumers";
+import { text } from "node:stream/consumers";
 import { KubeConfig } from "@kubernetes/client-node";
 import { findEtcd, findKubeApiserver } from "./binaries.ts";
 import type { Kept } from "./keeper.ts";
@@ -25,7 +25,7 @@ export interface Manifest {
 }
 
 /** How a manifest is applied. */
-export interface ApplyOptions {
+interface ApplyOptions {
   /** Who writes, as the object's `managedFields` then say. @default "test" */
   readonly manager?: string;
   /** Asks for the answer alone; nothing is stored. @default false */
@@ -94,9 +94,11 @@ export async function startApiServer(): Promise<ApiServer> {
     const sent = request(`${server}${path}`, { method, ca, headers });
     sent.end(body === undefined ? undefined : JSON.stringify(body));
     const [response] = await once(sent, "response");
-    const answer = await json(response);
-    if (response.statusCode < 300) return answer;
-    throw new Refusal(response.statusCode, String((answer as { message?: unknown }).message));
+    const answer = await text(response);
+    if (response.statusCode < 300) return JSON.parse(answer);
+    // A path that is not served is refused in plain words, all else by a Status.
+    const isStatus = String(response.headers["content-type"]).startsWith("application/json");
+    throw new Refusal(response.statusCode, isStatus ? JSON.parse(answer).message : answer.trim());
   };
 
   const plurals = new Map<string, string>();

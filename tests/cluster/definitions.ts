@@ -14,8 +14,13 @@ import { type ApiServer, type Manifest, Refusal } from "./api-server.ts";
 export interface Definition extends Manifest {
   readonly spec: {
     readonly group: string;
-    readonly names: { readonly plural: string };
-    readonly versions: readonly { readonly name: string; readonly served: boolean }[];
+    readonly names: { readonly plural: string; readonly [field: string]: unknown };
+    readonly versions: readonly {
+      readonly name: string;
+      readonly served: boolean;
+      readonly [field: string]: unknown;
+    }[];
+    readonly [field: string]: unknown;
   };
 }
 
