@@ -6,6 +6,9 @@ import { ISTIO_NAMESPACE } from "./istio.ts";
 /** The Secret with the wildcard certificate and its key; its copies have the same name. */
 export const TLS_SECRET = "cert-manager-tls-wildcard-cluster";
 
+/** The Certificate, in cert-manager's namespace. */
+export const CERTIFICATE = "tls-wildcard-cluster";
+
 export interface WildcardCertificateArgs {
   /** cert-manager's namespace, where the certificate and its key are kept. */
   readonly namespace: string;
@@ -38,7 +41,7 @@ export class WildcardCertificate extends pulumi.ComponentResource {
       {
         apiVersion: "cert-manager.io/v1",
         kind: "Certificate",
-        metadata: { name: "tls-wildcard-cluster", namespace: args.namespace },
+        metadata: { name: CERTIFICATE, namespace: args.namespace },
         spec: {
           secretName: this.secretName,
           // No common name: Let's Encrypt's newer profiles leave it out, and no client reads it.

@@ -6,6 +6,9 @@ import type { Size } from "../settings/size.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
+/** External Secrets' Helm release. */
+export const EXTERNAL_SECRETS_RELEASE = "external-secrets";
+
 export interface ExternalSecretsArgs extends ExternalSecretsSettings {
   readonly chart: Chart;
   readonly size: Size;
@@ -22,7 +25,7 @@ export class ExternalSecrets extends pulumi.ComponentResource {
       {
         chart: "external-secrets",
         source: args.chart,
-        releaseName: "external-secrets",
+        releaseName: EXTERNAL_SECRETS_RELEASE,
         namespace: namespace.metadata.name,
         values: { installCRDs: true, serviceAccount: { name: args.serviceAccount }, ...sizes[args.size] },
         overrides: args.chart.values,

@@ -5,6 +5,9 @@ import type { Size } from "../settings/size.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
+/** The gateway's Helm release, and its Service, which the chart names like it. */
+export const GATEWAY_RELEASE = "istio-ingressgateway";
+
 /** How the gateway is reached. */
 export interface Exposure {
   /** The Service's type, address and annotations, as values of the chart. */
@@ -36,13 +39,12 @@ export class IngressGateway extends pulumi.ComponentResource {
     super("oke-platform:platform:IngressGateway", name, {}, opts);
     const { service, values, hooks } = args.exposure;
 
-    const releaseName = "istio-ingressgateway";
     const release = chartRelease(
       name,
       {
         chart: "gateway",
         source: args.chart,
-        releaseName,
+        releaseName: GATEWAY_RELEASE,
         namespace: args.namespace,
         values: {
           labels: this.selector,
@@ -60,7 +62,7 @@ export class IngressGateway extends pulumi.ComponentResource {
     const balanced =
       service.type === "LoadBalancer"
         ? // Through the release's status, so that a preview of a first `up` does not look for it.
-          Service.get(`${name}-service`, pulumi.interpolate`${release.status.namespace}/${releaseName}`, {
+          Service.get(`${name}-service`, pulumi.interpolate`${release.status.namespace}/${GATEWAY_RELEASE}`, {
             parent: this,
           })
         : undefined;

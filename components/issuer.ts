@@ -9,6 +9,9 @@ import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
 import { awaited } from "./awaited.ts";
 import { TOKEN_REF } from "./token-secret.ts";
 
+/** The ClusterIssuer of the CA in the cluster, and the Secret with its certificate. */
+export const CA_ISSUER = "cluster-issuer-ca";
+
 export interface IssuerArgs {
   /** cert-manager's namespace: there it keeps and finds the Secrets of a ClusterIssuer. */
   readonly namespace: string;
@@ -44,7 +47,7 @@ export class Issuer extends pulumi.ComponentResource {
  * Certificate changes, and keeps the old one when only the server behind the name does.
  */
 export function issuerName(issuer: IssuerSettings): string {
-  if (issuer.kind === "ca") return "cluster-issuer-ca";
+  if (issuer.kind === "ca") return CA_ISSUER;
   switch (issuer.directory) {
     case letsEncrypt.production:
       return "cluster-issuer-letsencrypt";

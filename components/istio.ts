@@ -12,6 +12,10 @@ export interface IstioArgs {
 
 /** Where the control plane and the ingress gateway run; the namespace is the stack's own, and goes with a destroy. */
 export const ISTIO_NAMESPACE = "istio-system";
+/** The Helm release with Istio's CRDs. */
+export const ISTIO_BASE_RELEASE = "istio-base";
+/** The Helm release of the control plane, and its Deployment, which the chart names like it. */
+export const ISTIOD_RELEASE = "istiod";
 
 /** Istio's control plane: its CRDs, and istiod that answers for them. */
 export class Istio extends pulumi.ComponentResource {
@@ -28,7 +32,7 @@ export class Istio extends pulumi.ComponentResource {
       {
         chart: "base",
         source: args.chart,
-        releaseName: "istio-base",
+        releaseName: ISTIO_BASE_RELEASE,
         namespace: namespace.metadata.name,
         values: {},
         overrides: args.chart.values?.base,
@@ -40,7 +44,7 @@ export class Istio extends pulumi.ComponentResource {
       {
         chart: "istiod",
         source: args.chart,
-        releaseName: "istiod",
+        releaseName: ISTIOD_RELEASE,
         namespace: namespace.metadata.name,
         values: sizes[args.size],
         overrides: args.chart.values?.istiod,

@@ -17,7 +17,8 @@ export interface TlsGatewayArgs {
   readonly minTls: "1.2" | "1.3";
 }
 
-const GATEWAY = "istio-gateway";
+/** The Gateway, in the namespace of the ingress gateway's pods. */
+export const GATEWAY = "istio-gateway";
 
 /** Where TLS ends: HTTPS on 443 with the wildcard certificate, and a redirect to it on 80. */
 export class TlsGateway extends pulumi.ComponentResource {
@@ -57,6 +58,9 @@ export class TlsGateway extends pulumi.ComponentResource {
   }
 }
 
+/** The VirtualService of a service. */
+export const virtualServiceName = (service: string) => `${service}-vs`;
+
 export interface RoutesArgs {
   /** Namespace of the Gateway to attach to. */
   readonly gatewayNamespace: string;
@@ -75,7 +79,7 @@ export class Routes extends pulumi.ComponentResource {
         {
           apiVersion: "networking.istio.io/v1",
           kind: "VirtualService",
-          metadata: { name: `${service.name}-vs`, namespace: service.namespace },
+          metadata: { name: virtualServiceName(service.name), namespace: service.namespace },
           spec: {
             hosts: [service.host],
             gateways: [`${args.gatewayNamespace}/${GATEWAY}`],

@@ -1,6 +1,5 @@
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
+import { runProgram } from "./program.ts";
 import { projectDirectory, readStack, type StackConfig } from "./stack.ts";
 
 /** A resource as the program registered it. */
@@ -73,7 +72,7 @@ export async function record(
   cloud: pulumi.runtime.Mocks = nothingKnown,
 ): Promise<Registration[]> {
   await pulumi.runtime.setMocks(cloud, "oke-platform", stack, cloud === nothingKnown);
-  pulumi.runtime.setAllConfig(config.values, config.secrets);
+  pulumi.runtime.setAllConfig(config.values, [...config.secrets]);
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
   // The mock monitor knows no hooks; the engine calls them, and nothing of that is recorded.
   for (const register of ["registerResourceHook", "registerErrorHook"] as const)
@@ -125,8 +124,6 @@ export async function record(
   });
 }
 
-let imports = 0;
-
 /** What a stack is recorded with. */
 export interface RecordOptions {
   /** What answers for the providers. @default - nothing is known, as in a preview of an empty world */
@@ -142,9 +139,7 @@ export async function recordStack(
   stack: string,
   { cloud = nothingKnown, configure = (config) => config, directory = projectDirectory }: RecordOptions = {},
 ): Promise<Registration[]> {
-  // Another query is another module: the program's top level runs again, and only that registers anything.
-  const program = `${pathToFileURL(join(directory, "index.ts")).href}?recorded=${imports++}`;
-  return record(() => import(/* @vite-ignore */ program), stack, configure(await readStack(stack, directory)), cloud);
+  return record(() => runProgram(directory), stack, configure(await readStack(stack, directory)), cloud);
 }
 
 const STACK = "pulumi:pulumi:Stack";

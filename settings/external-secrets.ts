@@ -1,7 +1,27 @@
-/** External Secrets, which reads Vault. */
-export interface ExternalSecretsSettings {
-  /** Whether it is installed here; false where it is there, or nothing is kept in Vault. */
-  readonly install: boolean;
-  readonly namespace: string;
-  readonly serviceAccount: string;
+import * as v from "valibot";
+import { flag, kubernetesName, says, section } from "./fields.ts";
+
+export const externalSecrets = says(
+  "External Secrets, which brings the DNS token from Vault: installed here, or already there.",
+  section({
+    install: says(
+      "Install it, or use the one that is there. Never from true to false on a running stack: the release takes its CRDs with it, and with them the token's way into the cluster; destroy first.",
+      v.optional(flag, true),
+    ),
+    namespace: says(
+      "Where it runs, in both cases; Vault's role is bound to it.",
+      v.optional(kubernetesName("a namespace"), "external-secrets"),
+    ),
+    serviceAccount: says(
+      "As whom it runs, in both cases; Vault's role is bound to it.",
+      v.optional(kubernetesName("a service account"), "external-secrets"),
+    ),
+  }),
+);
+
+/** External Secrets, which reads Vault. `install` is false, too, where there is nothing to read. */
+export type ExternalSecretsSettings = Readonly<v.InferOutput<typeof externalSecrets>>;
+
+export interface ExternalSecretsGiven {
+  readonly externalSecrets: ExternalSecretsSettings;
 }

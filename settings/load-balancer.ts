@@ -1,29 +1,187 @@
+import * as v from "valibot";
+import { cidr } from "./cidr.ts";
+import type { ClusterGiven } from "./cluster.ts";
+import { flag, map, ocid, once, oneOf, says, whole } from "./fields.ts";
+import type { Rule } from "./rule.ts";
+
+const controllers = (what: string) => `the cloud controller's ${what}`;
+
+export const loadBalancer = says(
+  "The OCI load balancer: its address, bandwidth and firewall. The cloud controller makes it from the gateway's Service.",
+  v.optional(
+    map({
+      compartmentId: says("Compartment of the reserved IP and the NSG.", ocid("compartment", "tenancy")),
+      vcnId: says("VCN of the NSG.", v.optional(ocid("vcn")), 'required with rules "None"'),
+      subnetId: says("Regional subnet of the load balancer.", v.optional(ocid("subnet")), "the cluster's choice"),
+      minMbps: says("Bandwidth that is always there; at most maxMbps.", v.optional(whole("Mbps", 10, 8192), 10)),
+      maxMbps: says("Bandwidth that it grows to.", v.optional(whole("Mbps", 10, 8192), 10)),
+      rules: says(
+        "Who opens the firewall. SL-All: the cloud controller, in the subnets' security lists. NSG: the cloud controller, in an NSG of its own and in the nodes'. None: this program.",
+        oneOf("SL-All", "NSG", "None"),
+      ),
+      nodeNsgId: says(
+        "NSG of the worker nodes.",
+        v.optional(ocid("networksecuritygroup")),
+        'required with rules "NSG" and "None"',
+      ),
+      allowedCidrs: says(
+        "Who may connect to ports 80 and 443: IPv4 CIDRs without host bits, each once.",
+        v.optional(
+          v.pipe(
+            v.array(cidr, "a list of IPv4 CIDRs"),
+            v.nonEmpty('at least one CIDR; "0.0.0.0/0" is everybody'),
+            once("each CIDR once"),
+          ),
+          ["0.0.0.0/0"],
+        ),
+      ),
+      reservedIp: says(
+        "A reserved public IP to use; not with internal. Another address for a load balancer that exists is refused, in the preview already.",
+        v.optional(ocid("publicip")),
+        "one is made, and kept on destroy",
+      ),
+      internal: says(
+        "No public address: the A records take the load balancer's private one. A change while it exists is refused, in the preview already.",
+        v.optional(flag, false),
+      ),
+      additionalNsgIds: says(
+        'NSGs to attach beside the program\'s or the controller\'s own: 5, or 4 with rules "NSG" and "None".',
+        v.optional(
+          v.pipe(
+            v.array(ocid("networksecuritygroup"), "a list of OCIDs of networksecuritygroups"),
+            v.nonEmpty("at least one OCID; remove the key to attach none"),
+            once("each OCID once"),
+          ),
+        ),
+        "none",
+      ),
+      idleTimeoutSeconds: says(
+        // TCP's longest at OCI is 7200.
+        "How long a connection may be silent.",
+        v.optional(whole("seconds", 1, 7200)),
+        controllers("300"),
+      ),
+      proxyProtocol: says(
+        "Version of the PROXY protocol that carries the client's address; the gateway's pods are told to expect it.",
+        v.optional(v.picklist([1, 2], "1 or 2, the version of the PROXY protocol")),
+        "none: Envoy sees the load balancer's address",
+      ),
+      externalTrafficPolicy: says(
+        "Local: only nodes that run a gateway pod get traffic, and the health check asks for that.",
+        v.optional(oneOf("Cluster", "Local"), "Cluster"),
+      ),
+      healthCheckRetries: says(
+        "Failed health checks until a node is out.",
+        v.optional(whole("", 1, 100)),
+        controllers("3"),
+      ),
+      healthCheckTimeoutMs: says(
+        "How long a health check may take.",
+        v.optional(whole("ms", 1, 600_000)),
+        controllers("3000"),
+      ),
+      healthCheckIntervalMs: says(
+        // https://github.com/oracle/oci-cloud-controller-manager/blob/1100ac362/docs/load-balancer-annotations.md
+        "How often a node is asked.",
+        v.optional(whole("ms", 1000, 1_800_000)),
+        controllers("10000"),
+      ),
+      alwaysFree: says(
+        "Refuse what leaves Oracle's Always Free tier: more than 10 Mbps, and any other Service of type LoadBalancer in the charts' values.",
+        v.optional(flag, false),
+      ),
+    }),
+  ),
+  "required with `cluster.id`; elsewhere no OCI resource and no A record",
+);
+
+type Balanced = NonNullable<v.InferOutput<typeof loadBalancer>>;
+
+export interface LoadBalancerGiven {
+  readonly loadBalancer?: Balanced | undefined;
+}
+
+/** How many NSGs OCI attaches to a load balancer, beside the listeners' own where there is one. */
+const attachable = ({ rules }: Balanced) => (rules === "SL-All" ? 5 : 4);
+
+const where = (holds: (balanced: Balanced) => boolean) => (given: LoadBalancerGiven) =>
+  given.loadBalancer !== undefined && holds(given.loadBalancer);
+
+export const loadBalancerRules: readonly Rule<LoadBalancerGiven & ClusterGiven>[] = [
+  {
+    key: "loadBalancer",
+    reads: ["cluster"],
+    when: ({ cluster, loadBalancer }) => cluster.id !== undefined && loadBalancer === undefined,
+    allowed: "a map with compartmentId and rules, required on OKE",
+  },
+  {
+    key: "loadBalancer.minMbps",
+    reads: ["loadBalancer.maxMbps"],
+    when: where(({ minMbps, maxMbps }) => minMbps > maxMbps),
+    allowed: "at most maxMbps; lower minMbps or raise maxMbps",
+  },
+  {
+    key: "loadBalancer.maxMbps",
+    reads: ["loadBalancer.alwaysFree"],
+    when: where(({ alwaysFree, maxMbps }) => alwaysFree && maxMbps > 10),
+    allowed: "10 with alwaysFree: the tier has one flexible load balancer of 10 Mbps; lower it or remove alwaysFree",
+  },
+  {
+    key: "loadBalancer.nodeNsgId",
+    reads: ["loadBalancer.rules"],
+    when: where(({ rules, nodeNsgId }) => rules !== "SL-All" && nodeNsgId === undefined),
+    allowed: 'the OCID of the worker nodes\' networksecuritygroup, required with rules "NSG" and "None"',
+  },
+  {
+    key: "loadBalancer.vcnId",
+    reads: ["loadBalancer.rules"],
+    when: where(({ rules, vcnId }) => rules === "None" && vcnId === undefined),
+    allowed: 'the OCID of the vcn, required with rules "None"',
+  },
+  {
+    key: "loadBalancer.reservedIp",
+    reads: ["loadBalancer.internal"],
+    when: where(({ internal, reservedIp }) => internal && reservedIp !== undefined),
+    allowed: "nothing with internal: true, whose load balancer has no public IP; remove one of the two",
+  },
+  {
+    key: "loadBalancer.additionalNsgIds",
+    reads: ["loadBalancer.rules"],
+    when: where((balanced) => (balanced.additionalNsgIds?.length ?? 0) > attachable(balanced)),
+    allowed: ({ loadBalancer }) =>
+      loadBalancer?.rules === "SL-All"
+        ? 'at most 5 with rules "SL-All": OCI attaches five to a load balancer'
+        : `at most 4 with rules "${loadBalancer?.rules}": OCI attaches five to a load balancer, and one is the listeners' own`,
+  },
+];
+
 /** Who opens the firewall, and what it takes. */
 export type Firewall =
   | { readonly rules: "SL-All" }
   | { readonly rules: "NSG"; readonly nodeNsgId: string }
   | { readonly rules: "None"; readonly nodeNsgId: string; readonly vcnId: string };
 
-/** The address: the load balancer's own in a private subnet, or a reserved public IP, made here where `id` names none. */
+/** The address: the load balancer's own in a private subnet, or a reserved public IP, which is made where `id` names none. */
 export type LoadBalancerAddress =
   | { readonly kind: "internal" }
   | { readonly kind: "reserved"; readonly id?: string | undefined };
 
 /** The OCI load balancer that a stack asks for. */
-export interface LoadBalancerSettings {
-  readonly compartmentId: string;
-  readonly subnetId?: string | undefined;
-  readonly minMbps: number;
-  readonly maxMbps: number;
-  readonly firewall: Firewall;
-  readonly address: LoadBalancerAddress;
-  readonly allowedCidrs: readonly string[];
-  readonly additionalNsgIds?: readonly string[] | undefined;
-  readonly idleTimeoutSeconds?: number | undefined;
-  readonly proxyProtocol?: 1 | 2 | undefined;
-  readonly externalTrafficPolicy: "Cluster" | "Local";
-  readonly healthCheckRetries?: number | undefined;
-  readonly healthCheckTimeoutMs?: number | undefined;
-  readonly healthCheckIntervalMs?: number | undefined;
-  readonly alwaysFree: boolean;
+export type LoadBalancerSettings = Readonly<
+  Omit<Balanced, "rules" | "nodeNsgId" | "vcnId" | "internal" | "reservedIp">
+> & { readonly firewall: Firewall; readonly address: LoadBalancerAddress };
+
+export function loadBalancerOf(balanced: Balanced): LoadBalancerSettings {
+  const { rules, nodeNsgId, vcnId, internal, reservedIp, ...rest } = balanced;
+  return {
+    ...rest,
+    firewall: firewallOf(balanced),
+    address: internal ? { kind: "internal" } : { kind: "reserved", id: reservedIp },
+  };
+}
+
+/** With what its rules require. */
+function firewallOf({ rules, nodeNsgId, vcnId }: Balanced): Firewall {
+  if (rules === "None") return { rules, nodeNsgId: nodeNsgId as string, vcnId: vcnId as string };
+  return rules === "NSG" ? { rules, nodeNsgId: nodeNsgId as string } : { rules };
 }

@@ -1,10 +1,86 @@
-/** What is routed: one host to one Service. */
-export interface Service {
-  /** Names the VirtualService. */
-  readonly name: string;
-  readonly namespace: string;
-  /** Name of the Kubernetes Service. */
-  readonly service: string;
-  readonly port: number;
-  readonly host: string;
+import * as v from "valibot";
+import { baseDomainOf, covers, type DomainGiven } from "./domain.ts";
+import { hostName, kubernetesName, map, says, whole } from "./fields.ts";
+import type { Refusal, Sound } from "./rule.ts";
+
+export const services = says(
+  "What is routed: one host each to one Service.",
+  v.optional(
+    v.array(
+      map({
+        name: says(
+          "Names the VirtualService, <name>-vs; once in a namespace.",
+          // "-vs" is added to it.
+          kubernetesName("", 60),
+        ),
+        namespace: says("Namespace of the Service.", kubernetesName("a namespace that exists")),
+        service: says("Name of the Service.", v.optional(kubernetesName("the name of a Service")), "`<name>`"),
+        port: says("Port of the Service.", whole("", 1, 65_535)),
+        host: says(
+          "The host: baseDomain, or one label below it; each once.",
+          v.optional(hostName("a lower-case host name such as vault.cluster.example.com")),
+          "`<name>.<baseDomain>`",
+        ),
+      }),
+      "a list of services",
+    ),
+    [],
+  ),
+);
+
+type Entry = v.InferOutput<typeof services>[number];
+
+interface ServicesGiven extends DomainGiven {
+  readonly services: readonly Entry[];
 }
+
+const hostOf = (entry: Entry, baseDomain: string) => entry.host ?? `${entry.name}.${baseDomain}`;
+
+/**
+ * What the rules about each service refuse: a name and a host that another has, and a host that the certificate does
+ * not cover. One at a time, because the next depends on what was refused before.
+ */
+export function* refusedServices(given: ServicesGiven, sound: Sound): Generator<Refusal> {
+  if (!sound("services")) return;
+  const known = sound(given.baseDomain === undefined ? "domain" : "baseDomain");
+  // Hosts below a wrong domain can still be compared with each other.
+  const baseDomain = known ? baseDomainOf(given) : "<baseDomain>";
+  const names = firsts();
+  const hosts = firsts();
+  for (const [index, entry] of given.services.entries()) {
+    const at = `services[${index}]`;
+    if (sound(`${at}.name`, `${at}.namespace`)) {
+      const other = names(`${entry.namespace}/${entry.name}`, at);
+      const allowed = `a name that no other service of the namespace has; ${other} has it already`;
+      if (other !== at) yield { key: `${at}.name`, allowed };
+    }
+    // A host by default is right when the name is.
+    if (!sound(at) || !sound(`${at}.${entry.host === undefined ? "name" : "host"}`)) continue;
+    const host = hostOf(entry, baseDomain);
+    const refused = (allowed: string) => ({ key: `${at}.host`, allowed, byDefault: host });
+    if (known && !covers(baseDomain, host))
+      yield refused(`${baseDomain} or one label below it: the certificate covers nothing else`);
+    const other = hosts(host, at);
+    if (other !== at) yield refused(`a host that no other service has; ${other} has it already`);
+  }
+}
+
+/** Who was the first with something. */
+function firsts() {
+  const seen = new Map<string, string>();
+  return (what: string, who: string) => {
+    const first = seen.get(what) ?? who;
+    seen.set(what, first);
+    return first;
+  };
+}
+
+/** What is routed: one host to one Service. */
+export type Service = Readonly<Required<Entry>>;
+
+export const servicesOf = (entries: readonly Entry[], baseDomain: string): Service[] =>
+  entries.map((entry) => ({
+    ...entry,
+    service: entry.service ?? entry.name,
+    host: hostOf(entry, baseDomain),
+  }));

@@ -1,5 +1,89 @@
-import type { TokenSettings } from "./cloudflare.ts";
-import type { VaultLogin } from "./vault-login.ts";
+import * as v from "valibot";
+import type { CloudflareGiven, TokenSettings } from "./cloudflare.ts";
+import type { ExternalSecretsGiven } from "./external-secrets.ts";
+import { flag, innerPath, isUrl, map, ocid, oneOf, pem, says, text } from "./fields.ts";
+import type { LoadBalancerGiven } from "./load-balancer.ts";
+import type { Size } from "./size.ts";
+import { auth, loginOf, type VaultLogin } from "./vault-login.ts";
+
+const url = (who: string) =>
+  text(`the http or https URL at which ${who} reaches Vault`, (value) => isUrl(value, "http:", "https:"));
+
+/** The Service of the Vault that this program installs, as others have it by default. */
+export const IN_CLUSTER = "http://vault.vault:8200";
+
+export const vault = says(
+  "Vault, where the DNS token is kept: already there, or installed here.",
+  v.optional(
+    map({
+      address: says(
+        "Where this program reaches Vault. For a private CA set VAULT_CACERT in the run's environment; npm run vault -- run does.",
+        v.optional(url("this program")),
+        "required, but with install: then port 8200 of this machine",
+      ),
+      clusterAddress: says(
+        "Where External Secrets reaches Vault; a Service of the cluster with managed access. Not with install.",
+        v.optional(url("External Secrets")),
+        `\`${IN_CLUSTER}\`; https with install and size production`,
+      ),
+      mount: says("Mount of the KV version 2 engine.", v.optional(innerPath("a mount path"), "secret")),
+      path: says(
+        "Path of the secret in the mount, whose property is cf-api-token. It is the program's own: what else is there is overwritten, and goes with a destroy.",
+        v.optional(innerPath("a path"), "prod/cert-manager"),
+      ),
+      role: says(
+        "Role of the Kubernetes auth backend that External Secrets logs in with.",
+        v.optional(text("the name of a role of the Kubernetes auth backend", /^[\w.-]+$/), "external-secrets"),
+      ),
+      authPath: says("Mount path of the Kubernetes auth backend.", v.optional(innerPath("a mount path"), "kubernetes")),
+      auth,
+      caBundle: says(
+        "The CA that signed Vault's certificate. Not with install.",
+        v.optional(pem),
+        "the system's trusted roots",
+      ),
+      access: says(
+        "Who makes the mount, the policy, the auth backend and the role: they are there, or made here.",
+        v.optional(oneOf("existing", "managed")),
+        "`existing`; `managed` with install",
+      ),
+      install: says(
+        'Install Vault in the cluster, or use the one that is there; not with cloudflare.token "none".',
+        v.optional(flag, false),
+      ),
+      kmsVaultId: says(
+        "OCI KMS vault of the key that unseals an installed Vault.",
+        v.optional(ocid("vault")),
+        "one is made with size production, and kept on destroy; with small, somebody unseals Vault by hand",
+      ),
+      kmsKeyId: says(
+        "Key in kmsVaultId that unseals an installed Vault.",
+        v.optional(ocid("key")),
+        "one is made in kmsVaultId, and kept on destroy",
+      ),
+      initialized: says(
+        "Whether the bootstrap of an installed Vault is over; npm run vault:init sets it.",
+        v.optional(flag, false),
+      ),
+    }),
+  ),
+  'required, but with cloudflare.token "none"',
+);
+
+export type VaultGiven = NonNullable<v.InferOutput<typeof vault>>;
+
+/** What of a stack decides about its Vault. */
+export interface Given extends CloudflareGiven, LoadBalancerGiven, ExternalSecretsGiven {
+  readonly vault?: VaultGiven | undefined;
+  readonly size: Size;
+}
+
+/** An installed Vault speaks TLS in production, where its CA is cert-manager's. */
+export const schemeOf = (size: Size) => (size === "production" ? "https" : "http");
+
+/** Whether OCI KMS unseals an installed Vault, and not somebody by hand. */
+export const unsealsItself = ({ kmsVaultId }: VaultGiven, size: Size) =>
+  size === "production" || kmsVaultId !== undefined;
 
 /** `bootstrap` until an installed Vault is initialised, then `complete`. */
 export type Phase = "bootstrap" | "complete";
@@ -12,27 +96,46 @@ export interface SealSettings {
 }
 
 /** The Vault that the DNS token is kept in. */
-export type VaultSettings = {
+export type VaultSettings = Readonly<Pick<VaultGiven, "mount" | "path" | "role" | "authPath" | "caBundle">> & {
   /** Where this program reaches it. */
   readonly address: string;
   /** Where External Secrets reaches it. */
   readonly clusterAddress: string;
-  readonly mount: string;
-  readonly path: string;
-  readonly role: string;
-  readonly authPath: string;
-  readonly caBundle?: string | undefined;
   readonly access: "existing" | "managed";
   readonly login: VaultLogin;
   readonly token: TokenSettings;
 } & (
-  | { readonly kind: "there" }
-  | {
-      readonly kind: "installed";
-      readonly phase: Phase;
-      /** Whether it speaks TLS, with a certificate of cert-manager's. */
-      readonly tls: boolean;
-      /** Absent: somebody unseals each pod by hand. */
-      readonly seal?: SealSettings | undefined;
-    }
-);
+    | { readonly kind: "there" }
+    | {
+        readonly kind: "installed";
+        readonly phase: Phase;
+        /** Whether it speaks TLS, with a certificate of cert-manager's. */
+        readonly tls: boolean;
+        /** Absent: somebody unseals each pod by hand. */
+        readonly seal?: SealSettings | undefined;
+      }
+  );
+
+/** Vault with the token that is kept in it; undefined where there is none. */
+export function vaultOf(given: Given, token: TokenSettings | undefined): VaultSettings | undefined {
+  const { vault, size, loadBalancer } = given;
+  if (vault === undefined || token === undefined) return undefined;
+  const { address, clusterAddress = IN_CLUSTER, access = "existing", mount, path, role, authPath, caBundle } = vault;
+  const common = { mount, path, role, authPath, caBundle, login: loginOf(vault, given), token };
+  // The address is given, by the rule about it.
+  if (!vault.install) return { ...common, kind: "there", address: address as string, clusterAddress, access };
+  const scheme = schemeOf(size);
+  return {
+    ...common,
+    kind: "installed",
+    // Where a port-forward brings it.
+    address: address ?? `${scheme}://127.0.0.1:8200`,
+    clusterAddress: IN_CLUSTER.replace("http", scheme),
+    access: "managed",
+    phase: vault.initialized ? "complete" : "bootstrap",
+    tls: scheme === "https",
+    seal: unsealsItself(vault, size)
+      ? { vaultId: vault.kmsVaultId, keyId: vault.kmsKeyId, compartmentId: loadBalancer?.compartmentId }
+      : undefined,
+  };
+}

@@ -376,10 +376,4 @@ describe("the picture of the order", () => {
     expect(picture).toContain("  load_balancer -.-> dns_records\n");
     expect(picture).not.toMatch(/(\w+) -\.?-> \1\n/);
   });
-
-  it("is the README's", async () => {
-    const readme = await readFile(join(projectDirectory, "README.md"), "utf8");
-    const [, embedded] = /<!-- order:begin -->\n([\s\S]*?)\n<!-- order:end -->/.exec(readme) ?? [];
-    expect(embedded).toBe(planMermaid(planOf("prod", await recordStack("prod"))));
-  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { willingCloud } from "../sandbox/replay.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
 import { registrationsOf, variants } from "./harness.ts";
 
 // Every `dependsOn` of the program, in every way of setting it up: what replaced the waves. Why each is there stands

@@ -3,16 +3,11 @@ import { vi } from "vitest";
 import { examples } from "../project/placeholders.ts";
 import { type Registration, record } from "../project/record.ts";
 import { readStack } from "../project/stack.ts";
-import { willingCloud } from "../sandbox/replay.ts";
-import {
-  addressOf,
-  emptyWorld,
-  type State,
-  sha256,
-  World,
-  worldWithBareVault,
-  worldWithoutVault,
-} from "../sandbox/world.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
+import { emptyWorld, worldWithBareVault, worldWithoutVault } from "../sandbox/world/beginnings.ts";
+import { addressOf } from "../sandbox/world/oci.ts";
+import { type State, sha256 } from "../sandbox/world/state.ts";
+import { openWorld } from "../sandbox/world/systems.ts";
 
 /** Settings to change, by key below `oke-platform:`; undefined removes one. */
 export type Changes = Readonly<Record<string, unknown>>;
@@ -27,7 +22,8 @@ export async function registrationsOf(
   secrets: Secrets = {},
   cloud: pulumi.runtime.Mocks = willingCloud(),
 ): Promise<Registration[]> {
-  const { values, secrets: secretKeys } = await readStack(stack);
+  const { values: shipped, secrets: secretKeys } = await readStack(stack);
+  const values = { ...shipped };
   for (const [key, value] of Object.entries({ ...changes, ...secrets })) {
     if (value === undefined) delete values[`oke-platform:${key}`];
     else values[`oke-platform:${key}`] = typeof value === "string" ? value : JSON.stringify(value);
@@ -173,14 +169,14 @@ function loadBalancer(changes: Record<string, unknown>) {
 }
 
 function withReservedIp(seed?: number): State {
-  const world = new World(emptyWorld(seed));
+  const world = openWorld(emptyWorld(seed));
   world.put({ kind: "PublicIp", name: "adopted", spec: {} }, ADOPTED).status.ipAddress = addressOf("adopted");
   return world.state;
 }
 
 /** A world in which the operator has made the token. */
 function withToken(seed?: number): State {
-  const world = new World(emptyWorld(seed));
+  const world = openWorld(emptyWorld(seed));
   const zones = world.items("Zone").map(({ id }) => id);
   const spec = { valueHash: sha256("the-supplied-token"), zones, permissions: ["DNS Write", "Zone Read"] };
   world.put({ kind: "ApiToken", name: "the operator's", spec });
@@ -189,7 +185,7 @@ function withToken(seed?: number): State {
 
 /** A world in which somebody else has mounted what the program needs in Vault. */
 function withForeignMounts(seed?: number): State {
-  const world = new World(worldWithBareVault(seed));
+  const world = openWorld(worldWithBareVault(seed));
   world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
   world.put({ kind: "AuthBackend", name: "kubernetes", spec: { type: "kubernetes" } });
   world.put({ kind: "AuthBackendConfig", name: "kubernetes", spec: { host: "https://10.0.0.1:6443" } });
@@ -198,7 +194,7 @@ function withForeignMounts(seed?: number): State {
 
 /** A world with a Vault outside of the cluster, and the Secret with which the cluster logs in to it. */
 function withCredential(seed?: number): State {
-  const world = new World(worldWithBareVault(seed));
+  const world = openWorld(worldWithBareVault(seed));
   world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
   const policy = 'path "secret/data/prod/*" { capabilities = ["read", "list"] }';
   world.put({ kind: "Policy", name: "reader", spec: { policy } });
@@ -211,7 +207,7 @@ function withCredential(seed?: number): State {
 
 /** A world without a Vault, and with a key for one at OCI. */
 function withKmsKey(seed?: number): State {
-  const world = new World(worldWithoutVault(seed));
+  const world = openWorld(worldWithoutVault(seed));
   world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, WITH_KEY.kmsVaultId);
   world.put({ kind: "Key", name: "theirs", spec: {} }, WITH_KEY.kmsKeyId);
   return world.state;
@@ -219,7 +215,7 @@ function withKmsKey(seed?: number): State {
 
 /** A world in which somebody else runs External Secrets. */
 function withExternalSecrets(seed?: number): State {
-  const world = new World(emptyWorld(seed));
+  const world = openWorld(emptyWorld(seed));
   world.put({ kind: "Namespace", name: "external-secrets", spec: {} });
   const release = {
     kind: "Release",

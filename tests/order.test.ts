@@ -1,18 +1,16 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { lastName } from "../project/registration.ts";
-import {
-  complaints,
-  type Graph,
-  graphOf,
-  type Happening,
-  latenciesFor,
-  leftovers,
-  replayDestroy,
-  replayUp,
-  timedCloud,
-  willingCloud,
-} from "../sandbox/replay.ts";
-import { emptyWorld, usualLatencies } from "../sandbox/world.ts";
+import { complaints } from "../sandbox/schedule/complaints.ts";
+import { replayDestroy } from "../sandbox/schedule/destroy.ts";
+import { type Graph, graphOf } from "../sandbox/schedule/graph.ts";
+import { latenciesFor } from "../sandbox/schedule/latencies.ts";
+import type { Happening } from "../sandbox/schedule/outcome.ts";
+import { timedCloud } from "../sandbox/schedule/timed-cloud.ts";
+import { replayUp } from "../sandbox/schedule/up.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
+import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { leftovers } from "../sandbox/world/leftovers.ts";
+import { usualLatencies } from "../sandbox/world/systems.ts";
 import { leastSeconds, waveSeconds } from "../workbench/bench.ts";
 import { declaredEdges, isImplied, meritOf, type Surroundings } from "../workbench/edges.ts";
 import { type Changes, registrationsOf, variants } from "./harness.ts";
@@ -33,7 +31,7 @@ function faultsUnder(graph: Graph, seed: number, { worldOf = emptyWorld, bootstr
   const down = replayDestroy(graph, up.world);
   return [
     ...down.failures.map(({ name, reason }) => `destroy ${name}: ${reason}`),
-    ...leftovers(down.world, worldOf().items),
+    ...leftovers(down.world.state, worldOf().items),
   ];
 }
 

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Registration } from "../project/record.ts";
 import { isSecret, type Properties } from "../project/registration.ts";
 import { projectDirectory } from "../project/stack.ts";
-import { willingCloud } from "../sandbox/replay.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
 import { registrationsOf, variants } from "./harness.ts";
 
 // Laws over every resource that the program registers, in every way of setting it up: a new resource is under them

@@ -4,8 +4,10 @@ import { examples } from "../project/placeholders.ts";
 import { letsEncrypt } from "../settings/acme.ts";
 import { certificateIn, type Issued, type Promotion, promote } from "../tools/promote.ts";
 import { settingsOf } from "../tools/stack.ts";
-import type { Check } from "../tools/verify.ts";
-import { ClusterApi, closeAll, issue, newIssuer, tlsSecret } from "./servers.ts";
+import type { Check } from "../tools/verify/verify.ts";
+import { closeAll } from "./loopback.ts";
+import { issue, newIssuer } from "./pki.ts";
+import { ClusterApi, tlsSecret } from "./tools/cluster-api.ts";
 
 // The guards and the order of a promotion. What Pulumi, Let's Encrypt and the cluster do is played.
 

@@ -31,7 +31,7 @@ const { customManagers, packageRules, ignorePaths } = JSON.parse(read("renovate.
   ignorePaths: string[];
 };
 const listed = ["ls-files", "--cached", "--others", "--exclude-standard"];
-const files = execFileSync("git", listed, { cwd: projectDirectory, encoding: "utf8" }).trim().split("\n");
+const files = execFileSync("git", listed, { cwd: projectDirectory, encoding: "utf8" }).trim().split("\n").sort();
 
 /** Every dependency that the managers find, in their order, and the file that it stands in. */
 const found = customManagers.flatMap((manager) =>
@@ -59,7 +59,9 @@ describe("Renovate", () => {
   it("finds each chart once, with repository and version, and each tool where it is pinned", () => {
     const pulumi = { datasource: "go", packageName: "github.com/pulumi/pulumi/pkg/v3", currentValue: engineVersion };
     const oci = { datasource: "pypi", packageName: "oci-cli", currentValue: "3.95.1" };
+    const kubectl = { datasource: "github-releases", packageName: "kubernetes/kubernetes", currentValue: "1.35.4" };
     const workflow = { file: ".github/workflows/pulumi.yml", registryUrl: undefined };
+    const mise = { file: "mise.toml", registryUrl: undefined };
     expect(found.map(({ text, ...dependency }) => dependency)).toEqual([
       ...Object.entries(charts).map(([key, { repo, version }]) => ({
         file: "versions.ts",
@@ -70,7 +72,10 @@ describe("Renovate", () => {
         currentValue: version,
       })),
       { ...workflow, ...pulumi },
+      { ...mise, ...pulumi },
       { ...workflow, ...oci },
+      { ...mise, ...oci },
+      { ...mise, ...kubectl },
     ]);
     // Renovate's manager for Go finds the sandbox's by the same name.
     expect(read("sandbox/go.mod")).toContain(`require ${pulumi.packageName} v${engineVersion}\n`);
@@ -110,10 +115,11 @@ describe("Renovate", () => {
   it("limits packages that are there, at versions that are allowed", () => {
     const { dependencies, devDependencies } = JSON.parse(read("package.json"));
     const pinned: Record<string, string> = { ...dependencies, ...devDependencies };
+    for (const { packageName, currentValue } of found) pinned[packageName] = currentValue;
     const limits = packageRules.flatMap(({ matchDepNames, allowedVersions = "" }) =>
       allowedVersions === "" ? [] : matchDepNames.map((name) => ({ name, below: Number(allowedVersions.slice(1)) })),
     );
-    expect(limits.map(({ name }) => name)).toEqual(["node", "@types/node", "typescript"]);
-    for (const { name, below } of limits) expect(Number(pinned[name]?.split(".")[0]), name).toBeLessThan(below);
+    expect(limits.map(({ name }) => name)).toEqual(["kubernetes/kubernetes", "node", "@types/node", "typescript"]);
+    for (const { name, below } of limits) expect(Number.parseFloat(pinned[name] ?? ""), name).toBeLessThan(below);
   });
 });

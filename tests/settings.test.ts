@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { examples } from "../project/placeholders.ts";
 import type { Registration } from "../project/record.ts";
-import { willingCloud } from "../sandbox/replay.ts";
-import { type State, World, worldWithBareVault, worldWithoutVault } from "../sandbox/world.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
+import { worldWithBareVault, worldWithoutVault } from "../sandbox/world/beginnings.ts";
+import type { State } from "../sandbox/world/state.ts";
+import { openWorld } from "../sandbox/world/systems.ts";
 import { named, registrationsOf } from "./harness.ts";
 
 // Every setting at another value than its default arrives where it belongs, and every resource has the options that
@@ -13,7 +15,7 @@ const PEM_BASE64 = Buffer.from(PEM).toString("base64");
 
 /** A world whose Vault has a KV version 2 engine here and nowhere else. */
 function withMount(name: string): State {
-  const world = new World(worldWithBareVault());
+  const world = openWorld(worldWithBareVault());
   world.put({ kind: "Mount", name, spec: { type: "kv", version: "2" } });
   return world.state;
 }
@@ -133,7 +135,7 @@ describe("settings of Vault", () => {
   const kmsKeyId = "ocid1.key.oc1.eu-frankfurt-1.aaaatheirs.abcdefgi";
 
   it("reach one that is installed: its address, its key, its chart, the second phase", async () => {
-    const world = new World(worldWithoutVault());
+    const world = openWorld(worldWithoutVault());
     world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, kmsVaultId);
     const all = await registrationsOf(
       "lab",
@@ -241,21 +243,5 @@ describe("options", () => {
       "token-secret": { ...awaited(120), hooks: ["token-secret-one-serial-on"] },
       certificate: awaited(1800),
     });
-  });
-});
-
-describe("a setting that is a secret", () => {
-  it("must be one when it is the token", async () => {
-    await expect(
-      registrationsOf("prod", { cloudflare: { token: "supplied" }, cloudflareApiToken: "in-clear" }),
-    ).rejects.toThrow(
-      "oke-platform:cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one at Cloudflare",
-    );
-  });
-
-  it("is refused elsewhere, where it would go on in clear", async () => {
-    await expect(registrationsOf("prod", {}, { charts: '{"mirror":"https://charts.example.com"}' })).rejects.toThrow(
-      "oke-platform:charts is stored as a secret, but goes in clear into the cluster and the state; take the mark off, and keep what is secret in Vault or in a Secret of the cluster",
-    );
   });
 });

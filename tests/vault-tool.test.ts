@@ -10,7 +10,11 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseSettings } from "../config.ts";
 import { projectDirectory } from "../project/stack.ts";
-import { forward, readyPod } from "../tools/port-forward.ts";
+import { watchUntil } from "../tools/lib/watch.ts";
+import { vaultApi } from "../tools/vault/api.ts";
+import { keysFile, ociKeys } from "../tools/vault/keys.ts";
+import { deployPolicy } from "../tools/vault/policy.ts";
+import { forward, readyPod } from "../tools/vault/port-forward.ts";
 import {
   commandsToBeginAnew,
   initializeVault,
@@ -20,10 +24,6 @@ import {
   type Target,
   unsealVault,
 } from "../tools/vault.ts";
-import { vaultApi } from "../tools/vault-api.ts";
-import { keysFile, ociKeys } from "../tools/vault-keys.ts";
-import { deployPolicy } from "../tools/vault-policy.ts";
-import { watchUntil } from "../tools/watch.ts";
 import { listening } from "./e2e/cloudflare.ts";
 import { certificateOfThisMachine, type Kept, VaultCluster, vaultPod } from "./vault-cluster.ts";
 

@@ -1,6 +1,6 @@
+import { immutableInputs } from "../project/immutable.ts";
 import type { Registration } from "../project/record.ts";
-import { lastName, type Properties } from "../project/registration.ts";
-import { modelOf, same, valueAt } from "../sandbox/resources.ts";
+import { lastName, type Properties, same, valueAt } from "../project/registration.ts";
 import { letsEncrypt } from "../settings/acme.ts";
 
 // What a change does to a stack, for a reviewer: sentences, those with a risk first, and the exact fields below each.
@@ -116,12 +116,7 @@ const isUnder = (path: string, roots: readonly string[]) =>
 function immutableOf({ type }: Registration): readonly string[] {
   // Another cluster behind the same provider is another home for everything in it.
   if (type === "pulumi:providers:kubernetes") return ["clusterIdentifier", "context"];
-  try {
-    return modelOf(type).immutable ?? [];
-  } catch {
-    // A type that the sandbox has no model of: its fields are told all the same.
-    return [];
-  }
+  return immutableInputs(type);
 }
 
 // Telling.

@@ -5,13 +5,13 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import { TLS_SECRET } from "../components/certificate.ts";
-import type { Settings } from "../config.ts";
 import { projectDirectory } from "../project/stack.ts";
 import { letsEncrypt } from "../settings/acme.ts";
-import { certificateBudget } from "./doctor.ts";
-import { runInForeground } from "./foreground.ts";
+import type { Settings } from "../settings/settings.ts";
+import { certificateBudget } from "./doctor/certificates.ts";
+import { runInForeground } from "./lib/foreground.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
-import { type Check, checksText, verify } from "./verify.ts";
+import { type Check, checksText, verify } from "./verify/verify.ts";
 
 const usage = `npm run promote -- --stack <name> [--roots <file>] [--ignore-budget] [--yes]
 
@@ -39,7 +39,7 @@ export interface Issued {
 /** What a promotion works with. */
 export interface Promotion {
   readonly stack: string;
-  readonly settings: Omit<Settings, "cloudflareApiToken">;
+  readonly settings: Settings;
   /** Checks what is up, with the roots of that server. */
   readonly verify: (server: "staging" | "production") => Promise<Check[]>;
   /** Whether the checks can tell if staging's roots are trusted. */
@@ -193,7 +193,7 @@ async function main(): Promise<void> {
     settings,
     verify: (server) => verify({ settings, kubeConfig, ...(server === "staging" && { roots: staging }) }),
     hasStagingRoots: roots !== undefined,
-    issuedThisWeek: async () => (await certificateBudget(settings.baseDomain, new Date(), settings.hosts)).sameNames,
+    issuedThisWeek: async () => (await certificateBudget(settings)).sameNames,
     ignoreBudget: values["ignore-budget"],
     certificate: () => certificateIn(kubeConfig),
     pulumi: async (args) => (await runInForeground("pulumi", args, { cwd: projectDirectory })) === 0,

@@ -5,9 +5,9 @@ import { parseArgs, promisify } from "node:util";
 import { CoreV1Api, CustomObjectsApi, type KubeConfig, setHeaderOptions } from "@kubernetes/client-node";
 import { KV_VERSION, TOKEN_SECRET } from "../components/token-secret.ts";
 import { projectDirectory } from "../project/stack.ts";
-import { runInForeground } from "./foreground.ts";
+import { runInForeground } from "./lib/foreground.ts";
+import { watchUntil } from "./lib/watch.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
-import { watchUntil } from "./watch.ts";
 
 // Rotates the Cloudflare token: an `up` with the next serial, and the proof that the cluster has the new token.
 

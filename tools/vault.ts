@@ -6,9 +6,14 @@ import { pathToFileURL } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import { VAULT_TLS_SECRET } from "../components/vault/server.ts";
-import type { Settings } from "../config.ts";
 import { projectDirectory } from "../project/stack.ts";
-import { runInForeground } from "./foreground.ts";
+import type { Settings } from "../settings/settings.ts";
+import { runInForeground } from "./lib/foreground.ts";
+import { kubeConfigOf, settingsOf } from "./stack.ts";
+import { awaitAnswer, type VaultApi, vaultApi } from "./vault/api.ts";
+import { bootstrap, unsealIfNeeded } from "./vault/bootstrap.ts";
+import { type KeyStore, keysFile, ociKeys } from "./vault/keys.ts";
+import { deployPolicy } from "./vault/policy.ts";
 import {
   awaitRunning,
   type Forward,
@@ -18,12 +23,7 @@ import {
   readyPod,
   VAULT_PORT,
   vaultPods,
-} from "./port-forward.ts";
-import { kubeConfigOf, settingsOf } from "./stack.ts";
-import { awaitAnswer, type VaultApi, vaultApi } from "./vault-api.ts";
-import { bootstrap, unsealIfNeeded } from "./vault-init.ts";
-import { type KeyStore, keysFile, ociKeys } from "./vault-keys.ts";
-import { deployPolicy } from "./vault-policy.ts";
+} from "./vault/port-forward.ts";
 
 // What is done with a Vault inside the cluster beside Pulumi's runs: its bootstrap, its seal, and the way to it.
 

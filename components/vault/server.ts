@@ -8,6 +8,11 @@ import type { VaultSeal } from "./seal.ts";
 /** The Secret with the certificate of an installed Vault, and its CA. */
 export const VAULT_TLS_SECRET = "vault-tls";
 
+/** Where an installed Vault runs. */
+export const VAULT_NAMESPACE = "vault";
+/** Its Helm release, and its Service, which the chart names like it. */
+export const VAULT_RELEASE = "vault";
+
 /** Where Vault's pods take their certificate from. */
 export interface ServerTls {
   readonly namespace: string;
@@ -30,7 +35,7 @@ export interface VaultServerArgs {
  */
 export class VaultServer extends pulumi.ComponentResource {
   /** Made by the release, and kept on destroy with the volumes in it, which hold all that Vault knows. */
-  readonly namespace = "vault";
+  readonly namespace = VAULT_NAMESPACE;
   /** Where its certificate, the key and `ca.crt` must be, for which its pods wait; undefined when it speaks plain HTTP. */
   readonly tls: ServerTls | undefined;
   /** What a destroy leaves. */
@@ -49,7 +54,7 @@ export class VaultServer extends pulumi.ComponentResource {
       {
         chart: "vault",
         source: args.chart,
-        releaseName: "vault",
+        releaseName: VAULT_RELEASE,
         namespace: this.namespace,
         // Made by Helm, which never deletes it: a destroy keeps the volumes.
         createNamespace: true,

@@ -46,7 +46,7 @@ export interface ApiServer {
   apply(manifest: Manifest, options?: ApplyOptions): Promise<Manifest>;
   /** Gets, or does whatever else, at a path. @throws {Refusal} */
   call(
-    method: "GET" | "POST" | "PATCH" | "DELETE",
+    method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
     path: string,
     body?: unknown,
     contentType?: string,

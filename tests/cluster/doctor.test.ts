@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { examples } from "../../project/placeholders.ts";
+import { plain } from "../../project/registration.ts";
 import { projectDirectory } from "../../project/stack.ts";
-import { doctor } from "../../tools/doctor.ts";
+import { examineCluster } from "../../tools/doctor/cluster.ts";
+import { findingsOf } from "../../tools/doctor/findings.ts";
+import { runner } from "../../tools/lib/checks.ts";
 import { settingsOf } from "../../tools/stack.ts";
+import { named, registrationsOf } from "../harness.ts";
+import { AMPLE } from "../tools/doctor/examination.ts";
 import { type ApiServer, type Manifest, startApiServer } from "./api-server.ts";
 import { type Definition, definitionsOf, install } from "./definitions.ts";
 
@@ -16,17 +21,14 @@ beforeAll(async () => {
 
 afterAll(() => server?.stop());
 
-/** Where nobody answers: the clouds are not asked. */
-const nowhere = "http://127.0.0.1:1";
-
 /** What the doctor finds in the cluster, one a line, without what to do. */
 async function examine(user?: string): Promise<string[]> {
   const settings = await settingsOf("prod", projectDirectory, examples);
-  const kubeConfig = async () => server.kubeConfig(user);
-  const findings = await doctor({ settings, kubeConfig, env: {}, cloudflareUrl: nowhere, logUrl: nowhere });
-  return findings
-    .filter(({ check }) => check.startsWith("kubernetes: "))
-    .map(({ check, level, reason }) => `${level}: ${check.replace("kubernetes: ", "")}: ${reason}`);
+  const examination = { settings, env: {}, limits: AMPLE, run: runner(AMPLE.checkMs, "skipped") };
+  const { outcomes } = await examineCluster(examination, async () => server.kubeConfig(user));
+  return findingsOf(outcomes).map(
+    ({ check, level, reason }) => `${level}: ${check.replace("kubernetes: ", "")}: ${reason}`,
+  );
 }
 
 const fresh = {
@@ -154,8 +156,12 @@ describe("what is there already", () => {
   };
 
   it("is Pulumi's own, by who wrote it", async () => {
-    for (const name of ["istio-system", "external-secrets", "cert-manager"])
-      await server.apply(namespace(name), { manager: "pulumi-kubernetes-3f2a91bc" });
+    const registrations = await registrationsOf("prod");
+    for (const name of ["istio-namespace", "external-secrets-namespace"]) {
+      const manifest = plain(named(registrations, name).inputs) as unknown as Manifest;
+      await server.apply(manifest, { manager: "pulumi-kubernetes-3f2a91bc" });
+    }
+    await server.apply(namespace("cert-manager"));
     await server.apply(record("cert-manager", "cert-manager", 1, "deployed"), byPulumi);
     await server.apply(record("istio-system", "istiod", 1, "pending-install"), byPulumi);
     await server.apply(record("istio-system", "istiod", 2, "deployed"), byPulumi);
@@ -247,14 +253,15 @@ describe("what is there already", () => {
         template: { metadata: { labels }, spec: { containers: [{ name: "controller", image: "example.com/one" }] } },
       },
     });
-    // What Pulumi applied and gave up again is nobody's.
-    await server.apply(namespace("istio-system"), { manager: "kubectl" });
-    const path = "/api/v1/namespaces/istio-system";
-    const others = [{ op: "replace", path: "/metadata/managedFields", value: [{}] }];
-    await server.call("PATCH", path, others, "application/json-patch+json");
+    await server.call("DELETE", "/api/v1/namespaces/external-secrets");
+    await server.call("PUT", "/api/v1/namespaces/external-secrets/finalize", {
+      ...namespace("external-secrets"),
+      spec: { finalizers: [] },
+    });
+    await server.call("POST", "/api/v1/namespaces?fieldManager=kubectl-create", namespace("external-secrets"));
     expect(await changes()).toEqual([
       "problem: cert-manager: Deployment cert-manager in namespace cert-manager belongs to no Helm release",
-      "problem: namespaces: namespace istio-system exists, and Pulumi did not make it",
+      "problem: namespaces: namespace external-secrets exists, and Pulumi did not make it",
     ]);
   });
 });

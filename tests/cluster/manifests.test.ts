@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { plain } from "../../project/registration.ts";
-import { willingCloud } from "../../sandbox/replay.ts";
+import { willingCloud } from "../../sandbox/schedule/willing-cloud.ts";
 import { registrationsOf, variants } from "../harness.ts";
 import { type ApiServer, type Manifest, startApiServer } from "./api-server.ts";
 import { definitionsOf, install } from "./definitions.ts";

@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { examples } from "../../project/placeholders.ts";
 import { plain } from "../../project/registration.ts";
 import { projectDirectory } from "../../project/stack.ts";
+import { runner } from "../../tools/lib/checks.ts";
 import { settingsOf } from "../../tools/stack.ts";
-import { verify } from "../../tools/verify.ts";
+import { checkCluster } from "../../tools/verify/cluster.ts";
+import { checksOf } from "../../tools/verify/verify.ts";
 import { named, registrationsOf } from "../harness.ts";
-import { type Issuer, issue, newIssuer, type TlsPair } from "../servers.ts";
+import { type Issuer, issue, newIssuer, type TlsPair } from "../pki.ts";
 import { type ApiServer, type Manifest, startApiServer } from "./api-server.ts";
 import { definitionsOf, install } from "./definitions.ts";
 
@@ -30,17 +32,16 @@ beforeAll(async () => {
 
 afterAll(() => server?.stop());
 
-/** Where nobody answers: the gateway and DNS are not asked. */
-const nowhere = { ip: "127.0.0.1", port: 1 };
+/** Far more than a busy machine takes. */
+const AMPLE_MS = 20_000;
 
 /** What verify says of the cluster, one check a line, without what to do. */
 async function check(user?: string): Promise<string[]> {
   const settings = await settingsOf("prod", projectDirectory, examples);
   const kubeConfig = server.kubeConfig(user);
-  const checks = await verify({ settings, kubeConfig, https: nowhere, http: nowhere, resolver: "127.0.0.1:1" });
-  return checks
-    .filter(({ name, host }) => host === undefined && !name.startsWith("port "))
-    .map(({ name, status, reason }) => `${status}: ${name}: ${reason}`);
+  const asked = { settings, kubeConfig, timeoutMs: AMPLE_MS, run: runner(AMPLE_MS, "problem") };
+  const { outcomes } = await checkCluster(asked);
+  return checksOf(outcomes).map(({ name, status, reason }) => `${status}: ${name}: ${reason}`);
 }
 
 const namespace = (name: string): Manifest => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } });

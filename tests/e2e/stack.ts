@@ -8,9 +8,10 @@ import {
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
-import { parseSettings, type Settings } from "../../config.ts";
+import { runProgram } from "../../project/program.ts";
 import { projectDirectory, readStack } from "../../project/stack.ts";
 import { findEngine } from "../../sandbox/engine.ts";
+import { parseSettings, type Settings } from "../../settings/settings.ts";
 import { CA_CONFIG_MAP } from "./fixtures.ts";
 import type { TestCluster } from "./requirements.ts";
 
@@ -111,9 +112,13 @@ const toStandIn = (ip: string) => ({
  * @throws as {@link parseSettings}
  */
 export function settingsIn(values: Values, token: string): Settings {
-  const own = Object.entries({ ...values, [TOKEN]: token }).filter(([key]) => key.startsWith(`${PROJECT}:`));
-  const raw = Object.fromEntries(own.map(([key, value]) => [key.slice(PROJECT.length + 1), value]));
-  return parseSettings(raw, (key) => key === "cloudflareApiToken");
+  const own = Object.entries({ ...values, [TOKEN]: token });
+  return parseSettings({
+    values: Object.fromEntries(
+      own.map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+    ),
+    secrets: [TOKEN],
+  });
 }
 
 /** Another release of Istio: the default where none is named. */
@@ -139,9 +144,6 @@ const ENVIRONMENT = {
   PULUMI_SKIP_UPDATE_CHECK: "true",
   PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
 };
-
-const program = new URL("../../index.ts", import.meta.url).href;
-let imports = 0;
 
 /**
  * Makes the stack, its state and its file in a directory of the run's own.
@@ -170,8 +172,7 @@ export async function openStack(
     {
       stackName: "e2e",
       projectName: projectSettings.name,
-      // Another query is another module: the program's top level runs once in each operation.
-      program: async () => ({ ...(await import(/* @vite-ignore */ `${program}?e2e=${imports++}`)) }),
+      program: () => runProgram(),
     },
     {
       workDir,

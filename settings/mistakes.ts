@@ -1,0 +1,81 @@
+import * as v from "valibot";
+import { PROJECT, type StackConfig, valuesOf } from "./config.ts";
+import { isRecord } from "./fields.ts";
+import type { Refusal } from "./rule.ts";
+import { fields, type Given, rules, schema, secretKeys } from "./schema.ts";
+import { refusedServices } from "./services.ts";
+
+/** What a stack says, true to its type where there are no mistakes; and one line for each mistake, sorted by key. */
+export function judge(config: StackConfig): { given: Given; mistakes: string[] } {
+  const marked = markedBy(config);
+  const set = Object.fromEntries(
+    Object.entries(valuesOf(config)).filter(
+      ([key, value]) => !marked.includes(key) && !(Object.hasOwn(fields, key) && isEmpty(value)),
+    ),
+  );
+  const mistakes = new Map<string, string>();
+  // The first complaint about a value says what is wrong with it; a later one would only follow from it.
+  const add = (key: string, mistake: string) => mistakes.has(key) || mistakes.set(key, mistake);
+  const sound = (...keys: string[]) =>
+    ![...mistakes.keys()].some((wrong) => keys.some((key) => `${key}.`.startsWith(`${wrong}.`)));
+  const refuse = ({ key, allowed, byDefault }: Refusal) => {
+    const value = valueAt(set, key) ?? byDefault;
+    add(key, `is ${value === undefined ? "missing" : shown(key, JSON.stringify(value))}; allowed: ${allowed}`);
+  };
+
+  for (const key of marked)
+    add(
+      key,
+      "is stored as a secret, but goes in clear into the cluster and the state; take the mark off, and keep what is secret in Vault or in a Secret of the cluster",
+    );
+  for (const [name, setting] of Object.entries(set)) {
+    for (const [key, value] of placeholdersIn(name, setting))
+      add(key, `still holds the placeholder ${shown(key, value)}; put your own value there`);
+    if (secretKeys.includes(name) && !config.secrets.includes(`${PROJECT}:${name}`))
+      add(
+        name,
+        "stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one at Cloudflare",
+      );
+  }
+  const parsed = v.safeParse(schema, set);
+  for (const issue of parsed.issues ?? []) {
+    if (issue.type === "never") add(keyOf(issue), `is no setting; allowed: ${issue.message}`);
+    else refuse({ key: keyOf(issue), allowed: issue.message, byDefault: issue.input });
+  }
+  const given = parsed.output as Given;
+  for (const { key, reads, when, allowed } of rules)
+    if (sound(key, ...reads) && when(given))
+      refuse({ key, allowed: typeof allowed === "string" ? allowed : allowed(given) });
+  for (const refusal of refusedServices(given, sound)) refuse(refusal);
+  return { given, mistakes: [...mistakes].map(([key, mistake]) => `  ${PROJECT}:${key} ${mistake}`).sort() };
+}
+
+/** The keys of ours that are secrets and must not be. Their values are looked at no further, so that none is shown. */
+const markedBy = ({ secrets }: StackConfig) =>
+  Object.keys(fields).filter((key) => !secretKeys.includes(key) && secrets.includes(`${PROJECT}:${key}`));
+
+const isEmpty = (value: unknown) =>
+  value === "" || (Array.isArray(value) && value.length === 0) || (isRecord(value) && Object.keys(value).length === 0);
+
+const partsOf = (key: string) => key.match(/[^.[\]]+/g) ?? [];
+
+const valueAt = (set: Record<string, unknown>, key: string) =>
+  partsOf(key).reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], set);
+
+/** `loadBalancer.allowedCidrs[1]`, as `pulumi config set --path` spells it. */
+const keyOf = ({ path }: v.BaseIssue<unknown>) =>
+  (path ?? []).map(({ key }, at) => (typeof key === "number" ? `[${key}]` : `${at > 0 ? "." : ""}${key}`)).join("");
+
+/** A value as a message shows it: not at length, and never a secret or a private key. */
+function shown(key: string, value: string): string {
+  if (secretKeys.includes(partsOf(key)[0] ?? "")) return "[secret]";
+  if (value.includes("PRIVATE KEY")) return "[a private key]";
+  return value.length > 100 ? `${value.slice(0, 100)}…` : value;
+}
+
+/** The values that still stand as in the shipped examples, `<…>`, each with its key. */
+function placeholdersIn(key: string, value: unknown): [key: string, value: string][] {
+  if (typeof value === "string") return /^<[^<>]+>$/.test(value) ? [[key, value]] : [];
+  if (Array.isArray(value)) return value.flatMap((item, index) => placeholdersIn(`${key}[${index}]`, item));
+  return isRecord(value) ? Object.entries(value).flatMap(([name, item]) => placeholdersIn(`${key}.${name}`, item)) : [];
+}

@@ -1,0 +1,67 @@
+import * as v from "valibot";
+import { acme, acmeRules } from "./acme.ts";
+import { charts, chartsRules } from "./charts.ts";
+import { cloudflare, cloudflareApiToken, cloudflareRules } from "./cloudflare.ts";
+import { cluster, clusterRules } from "./cluster.ts";
+import { baseDomain, domain, domainRules } from "./domain.ts";
+import { externalSecrets } from "./external-secrets.ts";
+import { map } from "./fields.ts";
+import { gateway, gatewayRules } from "./gateway.ts";
+import { loadBalancer, loadBalancerRules } from "./load-balancer.ts";
+import { reflector } from "./reflector.ts";
+import type { Rule } from "./rule.ts";
+import { services } from "./services.ts";
+import { size } from "./size.ts";
+import { vault } from "./vault.ts";
+import { vaultRules } from "./vault-rules.ts";
+
+/** All that a stack may say, by its top-level keys. */
+export const fields = {
+  domain,
+  baseDomain,
+  cluster,
+  size,
+  acme,
+  loadBalancer,
+  cloudflare,
+  cloudflareApiToken,
+  vault,
+  externalSecrets,
+  reflector,
+  gateway,
+  charts,
+  services,
+};
+
+export const schema = map(fields);
+
+/** What a stack says, where all of it is sound. */
+export type Given = v.InferOutput<typeof schema>;
+
+const keysOf = (holds: (field: v.GenericSchema) => boolean) =>
+  Object.entries<v.GenericSchema>(fields)
+    .filter(([, field]) => holds(field))
+    .map(([key]) => key);
+
+/** The settings that are plain text; all others are objects or lists, which Pulumi hands over as JSON. */
+export const textKeys = keysOf(isText);
+
+/** The settings that must be secrets; no other may be one. */
+export const secretKeys = keysOf((field) => v.getMetadata(field).secret === true);
+
+function isText(field: v.GenericSchema): boolean {
+  if ("wrapped" in field) return isText(field.wrapped as v.GenericSchema);
+  return field.type === "string" || field.type === "picklist";
+}
+
+/** The rules over several fields, but for those about each service, in the order in which they are asked. */
+export const rules: readonly Rule<Given>[] = [
+  ...clusterRules,
+  ...acmeRules,
+  ...loadBalancerRules,
+  ...chartsRules,
+  ...cloudflareRules,
+  ...gatewayRules,
+  ...vaultRules,
+  ...domainRules,
+];

@@ -1,0 +1,97 @@
+import type { Rule } from "./rule.ts";
+import { type Given, IN_CLUSTER, schemeOf, unsealsItself, type VaultGiven } from "./vault.ts";
+import { loginRules } from "./vault-login.ts";
+
+/** Whether a URL is that of a Service, `<service>.<namespace>` with or without what DNS adds. */
+const isInCluster = (address: string) =>
+  /^[a-z0-9-]+\.[a-z0-9-]+(\.svc(\.cluster\.local)?)?$/.test(URL.parse(address)?.hostname ?? "");
+
+const installed = (holds: (vault: VaultGiven, given: Given) => boolean) => (given: Given) =>
+  given.vault?.install === true && holds(given.vault, given);
+
+const there = (holds: (vault: VaultGiven) => boolean) => (given: Given) =>
+  given.vault?.install === false && holds(given.vault);
+
+const INSTALL = ["vault.install"];
+
+export const vaultRules: readonly Rule<Given>[] = [
+  {
+    key: "vault",
+    reads: ["cloudflare.token"],
+    when: ({ cloudflare, vault }) => cloudflare.token !== "none" && vault === undefined,
+    allowed:
+      'a map with address or install: true, required where a DNS token is kept; or set cloudflare.token to "none"',
+  },
+  // Before all others: nothing else about a Vault that is not to be installed is worth telling.
+  {
+    key: "vault.install",
+    reads: ["cloudflare.token"],
+    when: installed((_, { cloudflare }) => cloudflare.token === "none"),
+    allowed: 'false with cloudflare.token "none", which leaves nothing to keep in it',
+  },
+  {
+    key: "vault.address",
+    reads: [...INSTALL, "size"],
+    when: installed(({ address }, { size }) => address !== undefined && !address.startsWith(`${schemeOf(size)}:`)),
+    allowed: ({ size }) => `an ${schemeOf(size)} URL with install: true and size "${size}"`,
+  },
+  {
+    key: "vault.clusterAddress",
+    reads: INSTALL,
+    when: installed(({ clusterAddress }) => clusterAddress !== undefined),
+    allowed: "nothing with install: true, which knows its own address; remove it",
+  },
+  {
+    key: "vault.access",
+    reads: INSTALL,
+    when: installed(({ access }) => access === "existing"),
+    allowed: '"managed" with install: true: a Vault that is new has no access yet; remove it',
+  },
+  {
+    key: "vault.caBundle",
+    reads: INSTALL,
+    when: installed(({ caBundle }) => caBundle !== undefined),
+    allowed: "nothing with install: true, whose CA is the program's own; remove it",
+  },
+  {
+    key: "vault.address",
+    reads: INSTALL,
+    when: there(({ address }) => address === undefined),
+    allowed: "the http or https URL at which this program reaches Vault, required without install",
+  },
+  {
+    key: "vault.initialized",
+    reads: INSTALL,
+    when: there(({ initialized }) => initialized),
+    allowed: "nothing without install: a Vault that is there is taken to be ready; remove it",
+  },
+  ...(["kmsVaultId", "kmsKeyId"] as const).map((field) => ({
+    key: `vault.${field}`,
+    reads: INSTALL,
+    when: there((given) => given[field] !== undefined),
+    allowed: "nothing without install; remove it",
+  })),
+  {
+    key: "vault.kmsVaultId",
+    reads: [...INSTALL, "vault.kmsKeyId"],
+    when: installed(({ kmsVaultId, kmsKeyId }) => kmsKeyId !== undefined && kmsVaultId === undefined),
+    allowed: "the OCID of the vault of the key in vault.kmsKeyId",
+  },
+  {
+    key: "vault.kmsKeyId",
+    reads: [...INSTALL, "vault.kmsVaultId", "size", "loadBalancer"],
+    when: installed(
+      (given, { size, loadBalancer }) =>
+        given.kmsKeyId === undefined && unsealsItself(given, size) && loadBalancer === undefined,
+    ),
+    allowed: "the OCID of a key, with kmsVaultId: without loadBalancer there is no compartment to make one in",
+  },
+  {
+    key: "vault.clusterAddress",
+    reads: [...INSTALL, "vault.access"],
+    when: there(({ access, clusterAddress = IN_CLUSTER }) => access === "managed" && !isInCluster(clusterAddress)),
+    allowed:
+      'the URL of a Service of this cluster with access "managed", such as http://vault.vault:8200: a Vault elsewhere cannot review this cluster\'s tokens',
+  },
+  ...loginRules,
+];

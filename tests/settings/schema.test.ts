@@ -1,0 +1,19 @@
+import { expect, it } from "vitest";
+import { fields, secretKeys, textKeys } from "../../settings/schema.ts";
+import { mistakesIn, oke } from "./stacks.ts";
+
+it("knows which settings are text, and which must be secrets", () => {
+  expect(textKeys).toEqual(["domain", "baseDomain", "size", "cloudflareApiToken"]);
+  expect(secretKeys).toEqual(["cloudflareApiToken"]);
+});
+
+it("names all settings where one is unknown", () => {
+  expect(mistakesIn({ ...oke, colour: "red" })).toEqual([
+    `colour is no setting; allowed: a map with no other keys than ${Object.keys(fields).join(", ")}`,
+  ]);
+});
+
+it.each(["toString", "1"])("takes the key %s for no setting, also without a value", (key) => {
+  for (const value of ["", "x"])
+    expect(mistakesIn({ ...oke, [key]: value })).toEqual([expect.stringContaining(`${key} is no setting`)]);
+});

@@ -1,0 +1,131 @@
+import { describe, expect, it } from "vitest";
+import { aLabel, itJudges, itRefuses, LONGEST_LABEL, type Raw, settingsOf } from "./stacks.ts";
+
+const vault = { name: "vault", namespace: "vault", port: 8200 };
+const serving = (...services: object[]) => ({ services: services.map((changes) => ({ ...vault, ...changes })) });
+const aName = 'at most 60 lower-case letters, digits and "-", with a letter or digit at both ends';
+const aMap = "a map with keys of name, namespace, service, port, host";
+const aZone = "a DNS zone such as example.com: lower case, no wildcard, no scheme, no path";
+const covered = "cluster.example.com or one label below it: the certificate covers nothing else";
+const ownHost = "a host that no other service has; services[0] has it already";
+const ownName = "a name that no other service of the namespace has; services[0] has it already";
+const otherZone = 'domain is "Example.com"; allowed: ';
+
+describe("the services", () => {
+  itJudges(
+    [
+      ["services", "a list of services", [{ vault: {} }, "vault"], [undefined, []]],
+      ["services[0]", aMap, ["vault", null, 5, []], []],
+      // Longer it would do as a label, but "-vs" is added to it. With a dot its host would be two labels below the base domain.
+      ["services[0].name", aName, ["-a", "a.b", "A", "a".repeat(61), undefined], ["a", "a".repeat(60)]],
+      ["services[0].namespace", `a namespace that exists: ${aLabel}`, ["Vault_NS", undefined], [LONGEST_LABEL]],
+      ["services[0].service", `the name of a Service: ${aLabel}`, ["a.b"], [undefined, LONGEST_LABEL]],
+      ["services[0].port", "a whole number from 1 to 65535", [0, 65_536, "80", undefined], [1, 65_535]],
+      [
+        "services[0].host",
+        "a lower-case host name such as vault.cluster.example.com",
+        ["*.cluster.example.com", "Vault.cluster.example.com", 5, null],
+        [undefined, "cluster.example.com", "a.cluster.example.com"],
+      ],
+      [
+        "services[0].host",
+        covered,
+        ["vault.example.org", "vault.example.com", "a.b.cluster.example.com", "xcluster.example.com"],
+        [],
+      ],
+    ],
+    serving({}),
+  );
+
+  itRefuses([
+    [
+      "empty ones",
+      { services: [{}, {}] },
+      ...[0, 1].flatMap((index) => [
+        `services[${index}].name is missing; allowed: ${aName}`,
+        `services[${index}].namespace is missing; allowed: a namespace that exists: ${aLabel}`,
+        `services[${index}].port is missing; allowed: a whole number from 1 to 65535`,
+      ]),
+    ],
+    [
+      "an unknown key",
+      serving({ prot: 80 }),
+      "services[0].prot is no setting; allowed: a map with no other keys than name, namespace, service, port, host",
+    ],
+    [
+      "two with one host by default",
+      serving({}, { namespace: "other" }),
+      `services[1].host is "vault.cluster.example.com"; allowed: ${ownHost}`,
+    ],
+    [
+      "two with one host by hand",
+      serving({ host: "a.cluster.example.com" }, { name: "b", host: "a.cluster.example.com" }),
+      `services[1].host is "a.cluster.example.com"; allowed: ${ownHost}`,
+    ],
+    [
+      "two with one host, by default and by hand",
+      serving({}, { name: "b", host: "vault.cluster.example.com" }),
+      `services[1].host is "vault.cluster.example.com"; allowed: ${ownHost}`,
+    ],
+    [
+      "two with one namespace and name",
+      serving({}, { host: "a.cluster.example.com" }),
+      `services[1].name is "vault"; allowed: ${ownName}`,
+    ],
+    // They have one host as well, but only because they have one name.
+    ["the same one twice, once", serving({}, {}), `services[1].name is "vault"; allowed: ${ownName}`],
+    [
+      "a host that a third has as well as a second, where the second's comes of a wrong name",
+      serving({ host: "a.cluster.example.com" }, {}, { namespace: "other" }),
+      `services[1].name is "vault"; allowed: ${ownName}`,
+    ],
+    [
+      "only the zone when hosts would be judged by a wrong one",
+      { domain: "Example.com", ...serving({ host: "vault.cluster.example.org" }) },
+      `${otherZone}${aZone}`,
+    ],
+    [
+      "two with one host even below a wrong zone",
+      { domain: "Example.com", ...serving({}, { namespace: "other" }) },
+      `${otherZone}${aZone}`,
+      `services[1].host is "vault.<baseDomain>"; allowed: ${ownHost}`,
+    ],
+    [
+      "a host beside a base domain of its own, even below a wrong zone",
+      { domain: "Example.com", baseDomain: "apps.example.com", ...serving({ host: "vault.example.com" }) },
+      `${otherZone}${aZone}`,
+      'services[0].host is "vault.example.com"; allowed: apps.example.com or one label below it: the certificate covers nothing else',
+    ],
+  ]);
+
+  const argocd = {
+    name: "argocd",
+    namespace: "vault",
+    service: "argocd-server",
+    port: 80,
+    host: "cluster.example.com",
+  };
+  it.each<[what: string, changes: Raw, made: object[]]>([
+    ["none", {}, []],
+    [
+      "all by default, and all by hand",
+      serving({}, argocd),
+      [{ ...vault, service: "vault", host: "vault.cluster.example.com" }, argocd],
+    ],
+    [
+      "one name in two namespaces with two hosts",
+      serving({}, { namespace: "other", host: "other.cluster.example.com" }),
+      [
+        { ...vault, service: "vault", host: "vault.cluster.example.com" },
+        { ...vault, namespace: "other", service: "vault", host: "other.cluster.example.com" },
+      ],
+    ],
+    [
+      "another base domain",
+      { baseDomain: "example.com", ...serving({}) },
+      [{ ...vault, service: "vault", host: "vault.example.com" }],
+    ],
+  ])("are made of %s", (_what, changes, made) => {
+    expect(settingsOf(changes).services).toEqual(made);
+  });
+});

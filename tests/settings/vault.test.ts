@@ -1,0 +1,135 @@
+import { describe, expect, it } from "vitest";
+import { elsewhere, ids, installed, itJudges, ocidOf, PEM, type Raw, settingsOf, there } from "./stacks.ts";
+
+const mountPath = "a mount path without slashes at its ends";
+const keys =
+  "a map with keys of address, clusterAddress, mount, path, role, authPath, auth, caBundle, access, install, kmsVaultId, kmsKeyId, initialized";
+
+describe("Vault's fields", () => {
+  const url = (who: string) => `the http or https URL at which ${who} reaches Vault`;
+  itJudges([
+    ["vault", keys, ["https://vault.example.com", null, [1]], []],
+    [
+      "vault.address",
+      url("this program"),
+      ["vault:8200", "ftp://vault", null, 5],
+      ["http://vault", "https://vault:8200"],
+    ],
+    ["vault.clusterAddress", url("External Secrets"), ["vault:8200", ""], [undefined, "https://vault.example.org"]],
+    ["vault.mount", mountPath, ["/secret", "secret/", "a//b", "a b", ""], [undefined, "team/kv"]],
+    ["vault.path", "a path without slashes at its ends", ["/a", "a/", "a//b"], [undefined, "a/b"]],
+    ["vault.role", "the name of a role of the Kubernetes auth backend", ["a/b", "", "a b"], [undefined, "A_b-c.1"]],
+    ["vault.authPath", mountPath, ["a/", ""], [undefined, "k8s/eu"]],
+    ["vault.caBundle", "PEM, one or more -----BEGIN CERTIFICATE----- blocks", ["AAAA"], [undefined, PEM]],
+    ["vault.access", '"existing" or "managed"', ["mine", null], [undefined, "existing", "managed"]],
+    ["vault.install", "true or false", ["no", 1], [undefined, false]],
+    ["vault.initialized", "true or false", ["no", 1], [undefined, false]],
+    ["vault.kmsVaultId", ocidOf("vault"), [ids.kmsKey], [undefined]],
+    ["vault.kmsKeyId", ocidOf("key"), [ids.kmsVault], [undefined]],
+  ]);
+});
+
+const kubernetes = (path = "kubernetes", role = "external-secrets") => ({
+  method: "kubernetes",
+  path,
+  role,
+  serviceAccount: { name: "external-secrets", namespace: "external-secrets" },
+});
+const common = {
+  mount: "secret",
+  path: "prod/cert-manager",
+  role: "external-secrets",
+  authPath: "kubernetes",
+  login: kubernetes(),
+  token: { kind: "scoped", serial: 1 },
+};
+const isThere = {
+  ...common,
+  kind: "there",
+  address: "https://vault.example.com",
+  clusterAddress: "http://vault.vault:8200",
+  access: "existing",
+};
+const isInstalled = {
+  ...common,
+  kind: "installed",
+  address: "http://127.0.0.1:8200",
+  clusterAddress: "http://vault.vault:8200",
+  access: "managed",
+  phase: "bootstrap",
+  tls: false,
+};
+const inProduction = {
+  ...isInstalled,
+  address: "https://127.0.0.1:8200",
+  clusterAddress: "https://vault.vault:8200",
+  tls: true,
+};
+const { kmsVault: vaultId, kmsKey: keyId, compartment: compartmentId } = ids;
+
+describe("Vault becomes", () => {
+  it.each<[what: string, changes: Raw, made: object | undefined]>([
+    ["one that is there", {}, isThere],
+    [
+      "one elsewhere",
+      there({ access: "existing", clusterAddress: "https://vault.example.org", caBundle: PEM }),
+      { ...isThere, clusterAddress: "https://vault.example.org", caBundle: PEM },
+    ],
+    [
+      "one with every other place",
+      there({ mount: "team/kv", path: "a/b", role: "reader", authPath: "k8s/eu" }),
+      {
+        ...isThere,
+        mount: "team/kv",
+        path: "a/b",
+        role: "reader",
+        authPath: "k8s/eu",
+        login: kubernetes("k8s/eu", "reader"),
+      },
+    ],
+    ["one whose access is managed", there({ access: "managed" }), { ...isThere, access: "managed" }],
+    ["none without a token", { acme: { server: "ca" }, cloudflare: { token: "none" } }, undefined],
+    ["one that is installed, unsealed by hand", installed(), isInstalled],
+    [
+      "one that is installed without a load balancer, unsealed by hand",
+      { ...elsewhere, ...installed({ access: "managed" }) },
+      isInstalled,
+    ],
+    [
+      "one that is initialised, at an address of one's own",
+      installed({ initialized: true, address: "http://127.0.0.1:9200" }),
+      { ...isInstalled, phase: "complete", address: "http://127.0.0.1:9200" },
+    ],
+    [
+      "one with a key that is made in a KMS vault that is there",
+      installed({ kmsVaultId: vaultId }),
+      { ...isInstalled, seal: { vaultId, compartmentId } },
+    ],
+    [
+      "one in production, with TLS and a key that is made",
+      { size: "production", ...installed() },
+      { ...inProduction, seal: { compartmentId } },
+    ],
+    [
+      "one in production, at an address of one's own, with a key that is there",
+      {
+        ...elsewhere,
+        size: "production",
+        ...installed({ address: "https://v.example.com", kmsVaultId: vaultId, kmsKeyId: keyId }),
+      },
+      { ...inProduction, address: "https://v.example.com", seal: { vaultId, keyId } },
+    ],
+    ["one that is there in production, without a load balancer", { ...elsewhere, size: "production" }, isThere],
+  ])("%s", (_what, changes, made) => {
+    expect(settingsOf(changes).vault).toEqual(made);
+  });
+
+  it.each([
+    ["there", {}, "complete"],
+    ["not kept in at all", { acme: { server: "ca" }, cloudflare: { token: "none" } }, "complete"],
+    ["installed", installed(), "bootstrap"],
+    ["initialised", installed({ initialized: true }), "complete"],
+  ])("the phase of the whole where it is %s", (_what, changes, phase) => {
+    expect(settingsOf(changes).phase).toBe(phase);
+  });
+});

@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { warnings } from "../../settings/warnings.ts";
+import { elsewhere, installed, type Raw, settingsOf, there } from "./stacks.ts";
+
+const TODAY = new Date("2026-11-23");
+const warningsOf = (changes: Raw) => warnings(settingsOf(changes), TODAY);
+
+const everywhere = 'reflector.namespaces is "all": the certificate\'s private key is copied into every namespace';
+const ends = (days: number) =>
+  `cloudflare.tokenExpiresDays is ${days}: raise cloudflare.tokenSerial and run up before then, or renewals stop`;
+const firstPhase =
+  "vault.initialized is false: phase 1 of 2, Vault is installed and what needs it waits (on a running stack this takes certificate and Gateway down); after this up: npm run vault:init -- --stack <stack> --keys-file <file>";
+const notCovered =
+  "cloudflare.proxied is true: Cloudflare's own certificate covers *.example.com only; *.cluster.example.com needs a paid edge certificate";
+const past = "Istio 1.26.4 is past its end of support, 2025-12-22; choose a newer version in charts";
+const supplied = { cloudflareApiToken: "s3same" };
+const noToken = { acme: { server: "ca" } };
+
+describe("warnings", () => {
+  it.each<[what: string, changes: Raw, ...notes: string[]]>([
+    ["nothing", {}],
+    ["the key everywhere", { reflector: { namespaces: "all" } }, everywhere],
+    ["a token that ends", { cloudflare: { tokenExpiresDays: 90 } }, ends(90)],
+    ["a supplied token that ends", { ...supplied, cloudflare: { token: "supplied", tokenExpiresDays: 90 } }],
+    ["a token that is not there and ends", { ...noToken, cloudflare: { token: "none", tokenExpiresDays: 90 } }],
+    ["the first phase of an installed Vault", installed(), firstPhase],
+    ["one that is initialised", installed({ initialized: true })],
+    ["one that is there", there({ access: "managed" })],
+    ["the proxy", { cloudflare: { proxied: true } }, notCovered],
+    ["the proxy with a supplied token", { ...supplied, cloudflare: { token: "supplied", proxied: true } }, notCovered],
+    [
+      "the proxy where its own certificate covers the hosts",
+      { baseDomain: "example.com", cloudflare: { proxied: true } },
+    ],
+    ["the proxy without a load balancer", { ...elsewhere, cloudflare: { proxied: true } }],
+    ["the proxy without a token", { ...noToken, cloudflare: { token: "none", proxied: true } }],
+    [
+      "all at once",
+      {
+        reflector: { namespaces: "all" },
+        cloudflare: { tokenExpiresDays: 1, proxied: true },
+        ...installed(),
+        charts: { certManager: { version: "v1.20.0" }, istio: { version: "1.26.4" } },
+      },
+      everywhere,
+      ends(1),
+      firstPhase,
+      notCovered,
+      past,
+    ],
+  ])("about %s", (_what, changes, ...notes) => {
+    expect(warningsOf(changes)).toEqual(notes);
+  });
+});
