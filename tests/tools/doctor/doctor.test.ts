@@ -9,10 +9,11 @@ import type { Finding } from "../../../tools/doctor/findings.ts";
 import { closeAll, silentPort } from "../../loopback.ts";
 import { ran } from "../command.ts";
 import { settingsFrom } from "../settings.ts";
+import { writeStack } from "../stack-file.ts";
 import { startLogs } from "./certificate-logs.ts";
 import { freshZone, runningZone, startCloudflare } from "./cloudflare-stand-in.ts";
 import { freshCluster, kubeConfigFor, runningCluster, startCluster } from "./cluster-stand-in.ts";
-import { AMPLE, type Raw, tokens, wholeStack } from "./examination.ts";
+import { AMPLE, tokens, wholeStack } from "./examination.ts";
 import { ADDRESS, freshOci, ids, recorded, runningOci } from "./oci-stand-in.ts";
 import { healthyVault, startVault } from "./vault-stand-in.ts";
 
@@ -132,14 +133,12 @@ describe("the command", () => {
   async function stackFile(context: string): Promise<void> {
     const kubeconfig = join(directory, "kubeconfig");
     await writeFile(kubeconfig, kubeConfigFor(await startCluster(freshCluster())).exportConfig());
-    const settings: Raw = {
+    await writeStack(directory, "kind", {
       domain: "example.com",
       cluster: { context, kubeconfig },
       acme: { server: "ca" },
       cloudflare: { token: "none" },
-    };
-    const config = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`oke-platform:${key}`, value]));
-    await writeFile(join(directory, "Pulumi.kind.yaml"), JSON.stringify({ config }));
+    });
   }
 
   const run = (...args: string[]) => ran(doctorCommand(directory, { PATH: "/nowhere" }), ...args);
@@ -167,7 +166,7 @@ describe("the command", () => {
   });
 
   it("asks nobody about a stack whose configuration has mistakes", async () => {
-    await writeFile(join(directory, "Pulumi.new.yaml"), "config:\n  oke-platform:domain: <zone>\n");
+    await writeStack(directory, "new", { domain: "<zone>" });
     const { stdout, ...rest } = await run("--stack", "new", "--json");
     expect(rest).toEqual({ exitCode: 1, stderr: "" });
     const [configuration, ...others] = JSON.parse(stdout) as Finding[];
@@ -186,6 +185,7 @@ describe("the command", () => {
   });
 
   it("names a stack that is not there", async () => {
+    await stackFile("test");
     const { stdout, ...rest } = await run("--stack", "nowhere");
     expect(rest).toEqual({ exitCode: 1, stderr: "" });
     expect(stdout).toMatch(/^PROBLEM {2}configuration .*Pulumi\.nowhere\.yaml is not in /);
@@ -195,8 +195,7 @@ describe("the command", () => {
     expect(await run()).toEqual({
       exitCode: 1,
       stdout: "",
-      stderr:
-        "--stack is missing: the <name> of a Pulumi.<name>.yaml; there are: e2e, fresh, lab, prod. See npm run doctor -- --help\n",
+      stderr: expect.stringMatching(/^--stack is missing: .*there are: .*prod.* npm run doctor -- --help\n$/),
     });
   });
 

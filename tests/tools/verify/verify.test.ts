@@ -9,6 +9,7 @@ import { type Check, checksText, verify, verifyCommand } from "../../../tools/ve
 import { closeAll } from "../../loopback.ts";
 import { type Issuer, issue, newIssuer, type TlsPair } from "../../pki.ts";
 import { ran } from "../command.ts";
+import { writeStack } from "../stack-file.ts";
 import { ARGOCD, BASE, NAMES, settingsWith, stack, VAULT, type WayIn } from "./deploy.ts";
 import { envoySays } from "./gateway.ts";
 import { startDeploy } from "./whole.ts";
@@ -70,8 +71,7 @@ describe("the command", () => {
     const settings = { ...stack, cluster: { context: "loaded-context", kubeconfig } };
     const { kubeConfig, resolver = "", https, http } = await startDeploy(good, settingsWith(settings), way);
     await writeFile(kubeconfig, ((await kubeConfig) as KubeConfig).exportConfig());
-    const config = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`oke-platform:${key}`, value]));
-    await writeFile(join(directory, "Pulumi.live.yaml"), JSON.stringify({ config }));
+    await writeStack(directory, "live", settings);
     const ports = ["--address", `${https?.ip}:${https?.port}`, "--http-address", `${http?.ip}:${http?.port}`];
     return ["--stack", "live", "--resolver", resolver, ...ports];
   }
@@ -110,18 +110,22 @@ describe("the command", () => {
     [["--stack", "live", "--address", "127.0.0.1:0"], `--address is "127.0.0.1:0"; ${allowed}`],
     [["--stack", "live", "--resolver", "1.1.1"], `--resolver is "1.1.1"; ${allowed}`],
     [["--stack", "live", "--verbose"], "unknown option '--verbose'\nSee npm run verify -- --help"],
-    [
-      [],
-      "--stack is missing: the <name> of a Pulumi.<name>.yaml; there are: e2e, fresh, lab, prod. See npm run verify -- --help",
-    ],
   ])("refuses %s", async (args, mistake) => {
     expect(await run(...args)).toEqual({ exitCode: 1, stdout: "", stderr: `${mistake}\n` });
   });
 
+  it("has no stack that it takes by itself, and names those that there are", async () => {
+    expect(await run()).toEqual({
+      exitCode: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/^--stack is missing: .*there are: .*prod.* npm run verify -- --help\n$/),
+    });
+  });
+
   it.each([["[::1]"], ["::1"], ["192.0.2.1"], ["[2001:db8::1]:8443"]])("takes %s for an address", async (address) => {
-    // The next thing that it looks at is the stack's file.
+    // The next thing that it looks at is the stack.
     const { stderr } = await run("--stack", "nowhere", "--address", address);
-    expect(stderr).toMatch(/^Pulumi\.nowhere\.yaml is not in /);
+    expect(stderr).toMatch(/^Pulumi\.yaml is not in /);
   });
 
   it.each([
