@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
-import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
-import { registrationsOf, variants } from "./harness.ts";
+import { expect, it } from "vitest";
+import type { Registration } from "../project/record.ts";
+import { registrationsIn, variants } from "./variants.ts";
 
 // Every `dependsOn` of the program, in every way of setting it up: what replaced the waves. Why each is there stands
 // above it in the program; that it is good for something, in the schedules.
@@ -56,26 +56,13 @@ const expected = (variant: string, tables: Record<string, Where>[]) =>
 
 const nameOf = (urn: string) => urn.split("::").at(-1);
 
-describe.each(variants)("the edges of $name", ({ name, stack, changes, secrets, worldOf, bootstrap }) => {
-  const edgesOf = async (settings = changes) => {
-    const all = await registrationsOf(stack, settings, secrets, willingCloud(worldOf?.()));
-    return all.flatMap((from) => from.dependsOn.map((to) => `${from.name} → ${nameOf(to)}`)).sort();
-  };
+const edgesIn = (all: Registration[]) =>
+  all.flatMap((from) => from.dependsOn.map((to) => `${from.name} → ${nameOf(to)}`)).sort();
 
-  it("are those of the table", async () => {
-    expect(await edgesOf()).toEqual(expected(name, Object.values(table)));
-    if (bootstrap) expect(await edgesOf({ ...changes, ...bootstrap })).toEqual(expected(name, [table.always]));
-  });
-});
-
-describe("each registration", () => {
-  it.each(variants)("in the cluster and in Vault says how a taken name is freed: $name", async (variant) => {
-    const { stack, changes, secrets, worldOf } = variant;
-    const all = await registrationsOf(stack, changes, secrets, willingCloud(worldOf?.()));
-    const without = all
-      // What is only read takes no name.
-      .filter(({ type, name }) => /^(kubernetes|vault):/.test(type) && !name.endsWith("-service"))
-      .filter(({ options }) => !options.errorHooks.includes("taken-name"));
-    expect(without.map(({ name }) => name)).toEqual([]);
-  });
+it.each(variants)("the edges of $name are those of the table", async (variant) => {
+  const { name, changes, bootstrap } = variant;
+  expect(edgesIn(await registrationsIn(variant))).toEqual(expected(name, Object.values(table)));
+  if (bootstrap === undefined) return;
+  const first = await registrationsIn(variant, { ...changes, ...bootstrap });
+  expect(edgesIn(first)).toEqual(expected(name, [table.always]));
 });

@@ -72,7 +72,6 @@ export class Refusal extends Error {
  * @throws when there is no kube-apiserver or etcd, or it does not become ready
  */
 export async function startApiServer(): Promise<ApiServer> {
-  // One after the other: where both are built, the second finds most of its packages compiled.
   const kubeApiserver = await findKubeApiserver();
   const etcd = await findEtcd();
   const keeper = spawn(process.execPath, [join(import.meta.dirname, "keeper.ts"), etcd.path, kubeApiserver.path], {

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { plain } from "../../project/registration.ts";
-import { willingCloud } from "../../sandbox/schedule/willing-cloud.ts";
-import { registrationsOf, variants } from "../harness.ts";
+import { registrationsIn, type Variant, variants } from "../variants.ts";
 import { type ApiServer, type Manifest, startApiServer } from "./api-server.ts";
 import { definitionsOf, install } from "./definitions.ts";
 
@@ -19,11 +18,9 @@ beforeAll(async () => {
 
 afterAll(() => server?.stop());
 
-type Variant = Pick<(typeof variants)[number], "name" | "stack" | "changes" | "secrets" | "worldOf">;
-
 /** The objects that the program makes in the cluster; what it reads has no manifest, and the charts' are Helm's. */
-async function manifestsOf({ stack, changes, secrets, worldOf }: Variant): Promise<Manifest[]> {
-  const registrations = await registrationsOf(stack, changes, secrets, willingCloud(worldOf?.()));
+async function manifestsOf(variant: Variant): Promise<Manifest[]> {
+  const registrations = await registrationsIn(variant);
   return registrations
     .filter(({ custom, type }) => custom && type.startsWith("kubernetes:"))
     .map(({ inputs }) => plain(inputs) as unknown as Manifest)

@@ -34,7 +34,7 @@ const ONE_MORE = { name: "one-more", namespace: "oke-platform-e2e", service: "ec
 const reason = await reasonNotToRun(process.env);
 if (reason !== undefined) console.log(`tests/e2e is skipped: ${reason}`);
 
-describe.skipIf(reason !== undefined)("the program on a real cluster", { timeout: 3_600_000 }, () => {
+describe.skipIf(reason !== undefined)("the program on a real cluster", () => {
   let kubeConfig: KubeConfig;
   let standIns: StandIns;
   let directory: string;

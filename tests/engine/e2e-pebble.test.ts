@@ -23,7 +23,7 @@ const TOKEN = "0123456789abcdef0123456789abcdef01234567";
 
 const binary = await findPebble();
 
-describe("Pebble and Cloudflare's stand-in", { timeout: 30_000 }, () => {
+describe("Pebble and Cloudflare's stand-in", () => {
   const closings: (() => Promise<unknown>)[] = [];
   let issuer: Issuer;
   let standIn: StandIn;

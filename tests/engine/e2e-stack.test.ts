@@ -57,7 +57,7 @@ function worldBefore() {
   return state;
 }
 
-it("goes through all steps, each with the changes that are expected of it", { timeout: 300_000 }, async () => {
+it("goes through all steps, each with the changes that are expected of it", async () => {
   const { root } = await newIssuer("e2e");
   const run = {
     cluster: { context: "e2e" },

@@ -87,7 +87,7 @@ describe("the bootstrap", () => {
     // As many as there are creates, so that no point was left out.
     expect(kills).toEqual(creates);
     expect(Math.min(...kills)).toBeGreaterThan(10);
-  }, 1_200_000);
+  });
 });
 
 describe("an engine that is killed inside a create", () => {

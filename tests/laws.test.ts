@@ -6,8 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Registration } from "../project/record.ts";
 import { isSecret, type Properties } from "../project/registration.ts";
 import { projectDirectory } from "../project/stack.ts";
-import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
-import { registrationsOf, variants } from "./harness.ts";
+import { registrationsIn, variants } from "./variants.ts";
 
 // Laws over every resource that the program registers, in every way of setting it up: a new resource is under them
 // from the day it is written. They prove what the program asks for, not that a cloud accepts it.
@@ -51,12 +50,12 @@ function modelFor({ kind, apiVersion }: Properties): new (manifest: never) => { 
   return model;
 }
 
-describe.each(variants)("$name", ({ stack, changes, secrets, worldOf }) => {
+describe.each(variants)("$name", (variant) => {
   let all: Registration[];
   let made: Registration[];
 
   beforeAll(async () => {
-    all = await registrationsOf(stack, changes, secrets, willingCloud(worldOf?.()));
+    all = await registrationsIn(variant);
     made = all.filter((it) => it.custom && !isProvider(it));
   });
 
@@ -92,6 +91,19 @@ describe.each(variants)("$name", ({ stack, changes, secrets, worldOf }) => {
       .flatMap(({ name, inputs }) => texts(inputs, name))
       .filter(([, text]) => /the-supplied-token|dns-token-\d/.test(text));
     expect(clear).toEqual([]);
+  });
+
+  it("marks the kubeconfig that OCI writes as a secret", () => {
+    const fromOci = all.filter(({ inputs: { clusterIdentifier } }) => clusterIdentifier !== undefined);
+    expect(fromOci.filter(({ inputs: { kubeconfig } }) => !isSecret(kubeconfig))).toEqual([]);
+  });
+
+  it("says how a taken name is freed, in the cluster and in Vault", () => {
+    const takers = made
+      // What is only read takes no name.
+      .filter(({ type, name }) => /^(kubernetes|vault):/.test(type) && !name.endsWith("-service"));
+    expect(takers.filter(({ options }) => !options.errorHooks.includes("taken-name"))).toEqual([]);
+    expect(takers.length).toBeGreaterThan(5);
   });
 
   it("deploys to the cluster of the settings only through the provider made for it", () => {
