@@ -87,18 +87,24 @@ export async function install(
   await Promise.all(definitions.map((definition) => served(server, definition)));
 }
 
-/** Returns when a kind can be listed: its condition Established comes some time before that. */
+/** Returns when a kind is named and can be listed: both come some time after its condition Established, in any order. */
 async function served(server: ApiServer, { metadata, spec }: Definition): Promise<void> {
-  const version = spec.versions.find(({ served }) => served)?.name;
+  const { plural } = spec.names;
   const deadline = Date.now() + SERVED_SECONDS * 1000;
-  for (;;) {
-    try {
-      await server.call("GET", `/apis/${spec.group}/${version}/${spec.names.plural}?limit=1`);
-      return;
-    } catch (error) {
-      if (!(error instanceof Refusal) || error.code !== 404) throw error;
+  for (const { name } of spec.versions.filter(({ served }) => served))
+    while (!(await isServed(server, `/apis/${spec.group}/${name}`, plural))) {
       if (Date.now() > deadline) throw new Error(`${metadata.name} is not served within ${SERVED_SECONDS} s`);
       await pause(50);
     }
+}
+
+async function isServed(server: ApiServer, version: string, plural: string): Promise<boolean> {
+  try {
+    const { resources } = (await server.call("GET", version)) as { resources: { name: string }[] };
+    await server.call("GET", `${version}/${plural}?limit=1`);
+    return resources.some(({ name }) => name === plural);
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 404) return false;
+    throw error;
   }
 }
