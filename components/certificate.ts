@@ -60,18 +60,19 @@ export class WildcardCertificate extends pulumi.ComponentResource {
   }
 }
 
+const REFLECTION = "reflector.v1.k8s.emberstack.com/reflection";
+
 /**
  * Reflector's annotations: copy without being asked, to these namespaces alone. It reads an empty list as all.
  * https://github.com/emberstack/kubernetes-reflector/blob/v10.0.17/README.md
  */
 function reflection(copies: readonly string[] | "all"): Record<string, string> {
   const namespaces = copies === "all" ? "" : copies.join(",");
-  const prefix = "reflector.v1.k8s.emberstack.com/reflection";
   return {
-    [`${prefix}-allowed`]: "true",
-    [`${prefix}-allowed-namespaces`]: namespaces,
-    [`${prefix}-auto-enabled`]: "true",
-    [`${prefix}-auto-namespaces`]: namespaces,
+    [`${REFLECTION}-allowed`]: "true",
+    [`${REFLECTION}-allowed-namespaces`]: namespaces,
+    [`${REFLECTION}-auto-enabled`]: "true",
+    [`${REFLECTION}-auto-namespaces`]: namespaces,
   };
 }
 
@@ -79,4 +80,19 @@ function reflection(copies: readonly string[] | "all"): Record<string, string> {
 function keptCopies(copies: readonly string[] | "all"): string[] {
   const where = copies === "all" ? "every other namespace" : copies.filter((it) => it !== ISTIO_NAMESPACE).join(", ");
   return where === "" ? [] : [`copies of the certificate and its key in ${where}`];
+}
+
+/** The inputs of the Certificate, by what they are about. */
+export const CERTIFICATE_INPUTS = {
+  secret: "spec.secretName",
+  names: "spec.dnsNames",
+  issuer: "spec.issuerRef",
+  copies: "spec.secretTemplate",
+} as const;
+
+/** Where the key of a Certificate with these inputs is copied to. */
+export function copiesOf(inputs: Readonly<Record<string, unknown>>): string[] | "all" {
+  const { secretTemplate } = (inputs.spec ?? {}) as { secretTemplate?: { annotations?: Record<string, string> } };
+  const namespaces = secretTemplate?.annotations?.[`${REFLECTION}-auto-namespaces`] ?? "";
+  return namespaces === "" ? "all" : namespaces.split(",");
 }

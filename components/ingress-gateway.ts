@@ -26,6 +26,9 @@ export interface IngressGatewayArgs {
   readonly exposure: Exposure;
 }
 
+/** The one release whose Service is the load balancer. */
+export const GATEWAY_CHART = "gateway";
+
 /** Istio's ingress gateway: the Envoy behind the load balancer, and the Service that is it. */
 export class IngressGateway extends pulumi.ComponentResource {
   /** The pods' label, by which a Gateway finds them. */
@@ -42,7 +45,7 @@ export class IngressGateway extends pulumi.ComponentResource {
     const release = chartRelease(
       name,
       {
-        chart: "gateway",
+        chart: GATEWAY_CHART,
         source: args.chart,
         releaseName: GATEWAY_RELEASE,
         namespace: args.namespace,

@@ -128,3 +128,7 @@ function acmeSpec(issuer: string, account: Extract<IssuerSettings, { kind: "acme
     solvers: [solver],
   };
 }
+
+/** Who signs with the ClusterIssuer of these inputs: an ACME directory; undefined for a CA in the cluster. */
+export const directoryIn = ({ spec }: Readonly<Record<string, unknown>>): string | undefined =>
+  (spec as IClusterIssuer["spec"]).acme?.server;

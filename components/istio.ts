@@ -2,6 +2,7 @@ import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
+import { GATEWAY_CHART } from "./ingress-gateway.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
@@ -17,6 +18,11 @@ export const ISTIO_BASE_RELEASE = "istio-base";
 /** The Helm release of the control plane, and its Deployment, which the chart names like it. */
 export const ISTIOD_RELEASE = "istiod";
 
+const BASE_CHART = "base";
+const ISTIOD_CHART = "istiod";
+/** The charts of Istio, which share a version and go from one minor version to the next. */
+export const ISTIO_CHARTS: readonly string[] = [BASE_CHART, ISTIOD_CHART, GATEWAY_CHART];
+
 /** Istio's control plane: its CRDs, and istiod that answers for them. */
 export class Istio extends pulumi.ComponentResource {
   readonly namespace = ISTIO_NAMESPACE;
@@ -30,7 +36,7 @@ export class Istio extends pulumi.ComponentResource {
     const base = chartRelease(
       `${name}-base`,
       {
-        chart: "base",
+        chart: BASE_CHART,
         source: args.chart,
         releaseName: ISTIO_BASE_RELEASE,
         namespace: namespace.metadata.name,
@@ -42,7 +48,7 @@ export class Istio extends pulumi.ComponentResource {
     chartRelease(
       `${name}-istiod`,
       {
-        chart: "istiod",
+        chart: ISTIOD_CHART,
         source: args.chart,
         releaseName: ISTIOD_RELEASE,
         namespace: namespace.metadata.name,

@@ -5,6 +5,7 @@ import { PublicIp } from "@pulumi/oci/core/publicIp.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues } from "../settings/charts.ts";
 import type { LoadBalancerSettings } from "../settings/load-balancer.ts";
+import { annotationOf, serviceOf } from "./balanced-service.ts";
 import type { Exposure } from "./ingress-gateway.ts";
 import { previewHook } from "./preview-hook.ts";
 
@@ -177,7 +178,7 @@ function annotations(
     ...Object.fromEntries(
       Object.entries(balancer)
         .filter(([, value]) => value !== undefined)
-        .map(([key, value]) => [`service.beta.kubernetes.io/oci-load-balancer-${key}`, String(value)]),
+        .map(([key, value]) => [annotationOf(key), String(value)]),
     ),
   };
 }
@@ -249,11 +250,8 @@ function refuseOtherEdge({ urn, oldInputs, newInputs }: pulumi.ResourceHookArgs)
 
 /** What of the Service cannot change, as far as it is OCI's. */
 function edgeOf(inputs: Record<string, unknown> | undefined) {
-  const { service } = (inputs?.values ?? {}) as {
-    service?: { annotations?: Record<string, string>; loadBalancerIP?: unknown };
-  };
-  const annotation = (name: string) => service?.annotations?.[`service.beta.kubernetes.io/oci-load-balancer-${name}`];
-  const ip = service?.loadBalancerIP;
+  const { annotations, loadBalancerIP: ip } = serviceOf(inputs ?? {});
+  const annotation = (name: string) => annotations?.[annotationOf(name)];
   return {
     internal: annotation("internal"),
     // In a preview, the address of an IP that is yet to be made is no text.

@@ -67,3 +67,14 @@ function mergeValues(ours: ChartValues, theirs: ChartValues): ChartValues {
   }
   return merged;
 }
+
+/** The inputs of a release that say which chart it is of. */
+export const CHART_INPUTS = ["version", "chart", "repositoryOpts"] as const;
+
+/** Which chart a release is of, by its inputs: {@link locate} in the other direction. */
+export function chartOf(inputs: Readonly<Record<string, unknown>>): ChartSource & { readonly chart: string } {
+  const [place, version] = [String(inputs.chart ?? ""), String(inputs.version ?? "")];
+  const { repo = place.split("/").slice(0, -1).join("/") } = (inputs.repositoryOpts ?? {}) as { repo?: string };
+  const file = place.split("/").at(-1) ?? place;
+  return { chart: file.replace(/-v?\d+\.\d+\.\d+.*\.tgz$/, ""), repo, version };
+}

@@ -98,3 +98,28 @@ export class Routes extends pulumi.ComponentResource {
     this.registerOutputs();
   }
 }
+
+/** Where a host goes. */
+export interface RoutedHost {
+  readonly host: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly port: number;
+}
+
+/** The inputs of a VirtualService that its {@link RoutedHost} is in. */
+export const ROUTE_INPUTS = ["spec.hosts", "spec.http", "metadata"] as const;
+
+/** What a VirtualService with these inputs routes. */
+export function routeOf({ metadata, spec }: Readonly<Record<string, unknown>>): RoutedHost {
+  const { hosts, http } = spec as NonNullable<IVirtualService["spec"]>;
+  const { host: service = "?", port } = http?.[0]?.route?.[0]?.destination ?? {};
+  const { namespace = "?" } = metadata as { namespace?: string };
+  return { host: hosts?.[0] ?? "?", namespace, service, port: port?.number ?? 0 };
+}
+
+/** Whether an input of the Gateway says which hosts it serves, by its path. */
+export const isGatewayHosts = (path: string): boolean => /^spec\.servers\[\d+\]\.hosts/.test(path);
+
+/** Whether an input of the Gateway is the lowest TLS version, by its path. */
+export const isMinTls = (path: string): boolean => path.endsWith(".tls.minProtocolVersion");

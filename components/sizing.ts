@@ -23,3 +23,7 @@ export const spread = (matchLabels?: Record<string, string>) => ({
     ...(matchLabels && { labelSelector: { matchLabels } }),
   })),
 });
+
+/** Whether a chart's value says how many pods there are, by its path. */
+export const isReplicas = (path: string): boolean =>
+  /(replicaCount|autoscale(Min|Max|Enabled)|autoscaling\.(enabled|minReplicas|maxReplicas))$/.test(path);

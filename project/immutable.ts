@@ -5,6 +5,8 @@
 const customResource = ["apiVersion", "kind", "metadata.name", "metadata.namespace"];
 
 const byType: Record<string, readonly string[]> = {
+  // Another cluster behind the same provider is another home for everything in it.
+  "pulumi:providers:kubernetes": ["clusterIdentifier", "context"],
   "kubernetes:core/v1:Namespace": ["metadata.name"],
   "kubernetes:helm.sh/v3:Release": ["name", "namespace"],
   "oci:Core/publicIp:PublicIp": ["compartmentId", "lifetime"],

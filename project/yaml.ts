@@ -21,7 +21,8 @@ export function parseYaml(source: string): YamlValue {
   });
   const [mistake] = document?.errors ?? [];
   if (mistake !== undefined) throw mistake;
-  return document?.toJS({ mapAsMap: true }) ?? null;
+  // The guard against a file that grows when its aliases are followed is not for one's own.
+  return document?.toJS({ mapAsMap: true, maxAliasCount: -1 }) ?? null;
 }
 
 /**
@@ -32,17 +33,17 @@ export function parseYaml(source: string): YamlValue {
  * @throws for a number that JSON cannot say
  */
 export function engineText(value: YamlValue): string {
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return rewritten(value);
   if (typeof value === "bigint") return String(value);
   return value === null ? "" : json(value);
 }
 
 /** JSON in the words of Go's encoder: keys in the order of their bytes, and nothing that HTML would read. */
 function json(value: YamlValue): string {
-  if (typeof value === "string") return quoted(value);
+  if (typeof value === "string") return quoted(rewritten(value));
   if (Array.isArray(value)) return `[${value.map(json).join(",")}]`;
   if (value instanceof Map) {
-    const entries = [...value].map(([key, item]) => [key === null ? "<nil>" : String(key), item] as const);
+    const entries = [...value].map(([key, item]) => [key === null ? "<nil>" : rewritten(String(key)), item] as const);
     entries.sort(([one], [other]) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
     return `{${entries.map(([key, item]) => `${quoted(key)}:${json(item)}`).join(",")}}`;
   }
@@ -54,6 +55,16 @@ function json(value: YamlValue): string {
 
 const quoted = (text: string) =>
   JSON.stringify(text).replace(/[<>&\u2028\u2029]/g, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** What a literal block of YAML cannot hold: spaces at the end of a line, and what is not printable. */
+const NOT_LITERAL = / [\n\u2028\u2029]| $(?!\n)|[^\t\n -~\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]/;
+
+/**
+ * The CLI writes a file anew in memory, to give each key its namespace, and reads that; as a literal block a text loses the
+ * line break that it begins with: https://github.com/go-yaml/yaml/blob/v3.0.1/emitterc.go, yaml_emitter_write_literal_scalar
+ */
+const rewritten = (text: string) =>
+  /^[\n\u2028\u2029]/.test(text) && text.includes("\n") && !NOT_LITERAL.test(text) ? text.slice(1) : text;
 
 /** What has neither quotes nor a tag. */
 const untagged: ScalarTag = { tag: "untagged", default: true, test: /^/, resolve: scalarOf };

@@ -4,8 +4,9 @@ import { projectDirectory } from "../project/stack.ts";
 import { recordInitialised, type Sandbox } from "../sandbox/sandbox.ts";
 import { serveVault } from "../sandbox/vault-api.ts";
 import { settingsOf } from "../tools/stack.ts";
+import { initializeVault } from "../tools/vault/init.ts";
 import { keysFile } from "../tools/vault/keys.ts";
-import { initializeVault, serverAt } from "../tools/vault.ts";
+import { serverAt } from "../tools/vault/servers.ts";
 
 /**
  * What the operator does between the two phases: `npm run vault:init` itself, with the world's Vault in the place of

@@ -14,13 +14,13 @@ const usage = `npm run mutants -- [--only <name>]
   --only  a part of the mutation's name`;
 
 /** What is mutated. */
-const SOURCES = /^(index|config|versions)\.ts$|^(settings|components|sandbox)\/.*\.ts$/;
+const SOURCES = /^(index|versions)\.ts$|^(settings|components|sandbox)\/.*\.ts$/;
 
 /** Where a mutation is most likely to be noticed, as parts of the test files' paths. */
 const firstTests: Record<Mutation["area"], string[]> = {
   program: ["stacks", "laws", "order", "edge", "settings", "vault.", "components/"].map((name) => `tests/${name}`),
   world: ["tests/world", "tests/sandbox/"],
-  settings: ["tests/config", "tests/settings"],
+  settings: ["tests/settings", "tests/versions"],
 };
 
 /** One place of the sources. */
@@ -45,15 +45,16 @@ function git(directory: string, ...args: string[]): string {
   return stdout;
 }
 
-/** Copies the tree as it stands, with its history, which some tests read. */
-async function copyTree(copy: string): Promise<void> {
+/** Copies the tree as it stands, with its history, which some tests read; the files that are in it. */
+async function copyTree(copy: string): Promise<string[]> {
   git(projectDirectory, "clone", "--quiet", "--shared", "--no-checkout", projectDirectory, copy);
-  const files = git(projectDirectory, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0");
-  const deleted = new Set(git(projectDirectory, "ls-files", "-z", "--deleted").split("\0"));
-  for (const file of files.filter((it) => it !== "" && !deleted.has(it)))
-    await cp(join(projectDirectory, file), join(copy, file));
+  const list = (...which: string[]) => git(projectDirectory, "ls-files", "-z", ...which).split("\0");
+  const deleted = new Set(["", ...list("--deleted")]);
+  const files = list("--cached", "--others", "--exclude-standard").filter((file) => !deleted.has(file));
+  for (const file of files) await cp(join(projectDirectory, file), join(copy, file));
   git(copy, "reset", "--quiet");
   await symlink(join(projectDirectory, "node_modules"), join(copy, "node_modules"));
+  return files;
 }
 
 interface Report {
@@ -85,48 +86,56 @@ async function firstFailure(copy: string, tests: string[]): Promise<string | und
   throw new Error(`no test fails, but their run does: ${messages.join("\n") || stderr}`);
 }
 
+/** Makes a mutation in the copy, and takes it back; the test that notices it, or undefined when it survives. */
+async function tryOut(mutation: Mutation, copy: string, sources: ReadonlyMap<string, string>) {
+  const places = placesOf(mutation, sources);
+  const [place] = places;
+  if (place === undefined || places.length > 1)
+    throw new Error(`its text stands in ${places.length} places of the sources, not in one`);
+  const file = join(copy, place.file);
+  const text = sources.get(place.file) ?? "";
+  await writeFile(file, text.slice(0, place.start) + mutation.replace + text.slice(place.end));
+  try {
+    return (await firstFailure(copy, firstTests[mutation.area])) ?? (await firstFailure(copy, []));
+  } finally {
+    await writeFile(file, text);
+  }
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
   const chosen = mutations.filter(({ name }) => name.includes(values.only));
   if (chosen.length === 0) throw new Error(`no mutation is called "${values.only}"; allowed:\n${usage}`);
   const directory = await mkdtemp(join(tmpdir(), "oke-mutants-"));
   const copy = join(directory, "tree");
+  const start = performance.now();
+  let red = 0;
   try {
-    await copyTree(copy);
-    const files = git(copy, "ls-files")
-      .split("\n")
-      .concat(git(copy, "ls-files", "--others").split("\n"));
     const sources = new Map<string, string>();
-    for (const file of new Set(files))
+    for (const file of await copyTree(copy))
       if (SOURCES.test(file)) sources.set(file, await readFile(join(copy, file), "utf8"));
-    const start = performance.now();
-    const bad: string[] = [];
+    // Or else every mutation would seem to be noticed.
+    const already = await firstFailure(copy, []);
+    if (already !== undefined) throw new Error(`this fails before anything is broken: ${already}`);
     for (const mutation of chosen) {
-      const [place, ...others] = placesOf(mutation, sources);
-      const text = sources.get(place?.file ?? "");
-      if (place === undefined || text === undefined || others.length > 0) {
-        bad.push(mutation.name);
-        console.log(
-          `UNFIT     ${mutation.name}: its text stands in ${others.length + (place ? 1 : 0)} places, not in one`,
-        );
-        continue;
-      }
-      const file = join(copy, place.file);
-      const begun = performance.now();
-      await writeFile(file, text.slice(0, place.start) + mutation.replace + text.slice(place.end));
-      const failure = (await firstFailure(copy, firstTests[mutation.area])) ?? (await firstFailure(copy, []));
-      await writeFile(file, text);
-      if (failure === undefined) bad.push(mutation.name);
-      const seconds = ((performance.now() - begun) / 1000).toFixed(0).padStart(3);
-      console.log(`${failure === undefined ? "SURVIVED" : "red     "} ${seconds} s  ${mutation.name} (${place.file})`);
-      if (failure !== undefined) console.log(`               ${failure}`);
+      const failure = await tryOut(mutation, copy, sources).catch((error: Error) => error);
+      const isRed = typeof failure === "string";
+      if (isRed) red += 1;
+      const verdict = isRed ? "red     " : failure === undefined ? "SURVIVED" : "UNFIT   ";
+      console.log(
+        `${verdict}  ${mutation.name}\n          ${failure instanceof Error ? failure.message : (failure ?? "")}`,
+      );
     }
-    const minutes = ((performance.now() - start) / 60_000).toFixed(1);
-    console.log(`${chosen.length - bad.length} of ${chosen.length} red, in ${minutes} minutes`);
-    if (bad.length > 0) process.exitCode = 1;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+  console.log(`${red} of ${chosen.length} red, in ${((performance.now() - start) / 60_000).toFixed(1)} minutes`);
+  if (red < chosen.length) process.exitCode = 1;
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { recordStack } from "../../project/record.ts";
 import { projectDirectory } from "../../project/stack.ts";
-import { planMermaid, planOf } from "../../tools/plan.ts";
+import { planOf } from "../../tools/plan/plan.ts";
+import { planMermaid } from "../../tools/plan/print.ts";
 
 // The picture that the plan prints; its table of edges is compared in tests/schedules.
 

@@ -80,6 +80,11 @@ async function usageError(command: Command, { code, message }: CommanderError): 
  */
 export async function main({ main: isStarted }: ImportMeta, make: MakeCommand): Promise<void> {
   if (!isStarted) return;
+  // What nobody waits for, such as a call that the SDK has made by itself.
+  process.on("uncaughtException", (error) => {
+    process.stderr.write(`${wordsOf(error)}\n`);
+    process.exit(1);
+  });
   await run(make, process.argv.slice(2), process);
   // What was written to a pipe may be on its way still.
   for (const stream of [process.stdout, process.stderr]) await new Promise((done) => stream.write("", done));

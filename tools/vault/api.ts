@@ -1,6 +1,5 @@
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
+import { ask, failureOf, type Answer as HttpAnswer } from "../lib/http.ts";
 
 // What the tools ask of Vault, over its HTTP API: https://developer.hashicorp.com/vault/api-docs
 
@@ -12,22 +11,17 @@ export interface VaultApi {
    *
    * @throws {VaultUnreachable} when no answer comes back; whether the request arrived is then unknown
    */
-  ask<Body = unknown>(
-    method: "GET" | "PUT" | "DELETE" | "LIST",
-    path: string,
-    options?: AskOptions,
-  ): Promise<Answer<Body>>;
+  ask<Body = unknown>(method: Method, path: string, options?: AskOptions): Promise<Answer<Body>>;
 }
+
+type Method = "GET" | "PUT" | "DELETE" | "LIST";
 
 interface AskOptions {
   readonly token?: string;
   readonly body?: unknown;
 }
 
-export interface Answer<Body> {
-  readonly status: number;
-  /** Undefined when there is none, or no JSON. */
-  readonly body: Body | undefined;
+export interface Answer<Body> extends HttpAnswer<Body> {
   /** Vault's own words when it refuses; they hold no secret. */
   readonly errors: string;
 }
@@ -56,61 +50,21 @@ const ANSWER_SECONDS = 60;
  */
 export function vaultApi(address: string, ca?: string, reason: () => string | undefined = () => undefined): VaultApi {
   const base = new URL(address);
-  const open = base.protocol === "https:" ? httpsRequest : httpRequest;
   return {
     address,
-    ask<Body>(method: string, path: string, { token, body }: AskOptions = {}) {
-      const content = body === undefined ? undefined : JSON.stringify(body);
-      return new Promise<Answer<Body>>((resolve, reject) => {
-        const fail = (error: Error) => {
-          const [why, url] = [reason() ?? error.message, base.origin];
-          reject(new VaultUnreachable(`Vault at ${url} does not answer ${method} ${path}: ${why}`, { cause: error }));
-        };
-        const request = open(
-          new URL(`/v1/${path}`, base),
-          {
-            method,
-            // A connection for each request: one that is kept would outlive the port-forward.
-            agent: false,
-            ca,
-            headers: {
-              ...(token !== undefined && { "X-Vault-Token": token }),
-              ...(content !== undefined && {
-                "Content-Type": "application/json",
-                "Content-Length": Buffer.byteLength(content),
-              }),
-            },
-            timeout: ANSWER_SECONDS * 1000,
-          },
-          (response) => {
-            const chunks: Buffer[] = [];
-            response.on("data", (chunk: Buffer) => chunks.push(chunk));
-            response.on("error", fail);
-            response.on("end", () => {
-              const parsed = parsedJson(Buffer.concat(chunks).toString("utf8"));
-              const { errors = [] } = (parsed ?? {}) as { errors?: string[] };
-              resolve({
-                status: response.statusCode ?? 0,
-                body: parsed as Body | undefined,
-                errors: errors.join("; "),
-              });
-            });
-          },
-        );
-        request.on("timeout", () => request.destroy(new Error(`nothing for ${ANSWER_SECONDS} s`)));
-        request.on("error", fail);
-        request.end(content);
-      });
+    async ask<Body>(method: Method, path: string, { token, body }: AskOptions = {}) {
+      const headers: Record<string, string> = token === undefined ? {} : { "X-Vault-Token": token };
+      const timeoutMs = ANSWER_SECONDS * 1000;
+      const answer = await ask<Body>(new URL(`/v1/${path}`, base), { method, headers, body, ca, timeoutMs }).catch(
+        (error: Error) => {
+          const [why, url] = [reason() ?? failureOf(error), base.origin];
+          throw new VaultUnreachable(`Vault at ${url} does not answer ${method} ${path}: ${why}`, { cause: error });
+        },
+      );
+      const { errors = [] } = (answer.body ?? {}) as { errors?: string[] };
+      return { ...answer, errors: errors.join("; ") };
     },
   };
-}
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /**
@@ -164,7 +118,7 @@ async function poll<T>(look: () => Promise<T | undefined>, seconds: number, late
 }
 
 /** Waits for a server that is starting: its pod runs some seconds before it listens. */
-export function awaitAnswer(vault: VaultApi, seconds: number): Promise<SealStatus> {
+export function awaitAnswer(vault: VaultApi, seconds = 60): Promise<SealStatus> {
   let last = "";
   return poll(
     () =>
@@ -177,8 +131,11 @@ export function awaitAnswer(vault: VaultApi, seconds: number): Promise<SealStatu
   );
 }
 
-/** Waits until requests are served: the server is active, or a standby that knows the active one and asks it. */
-export function awaitActive(vault: VaultApi, seconds: number): Promise<true> {
+/**
+ * Waits until requests are served: the server is active, or a standby that knows the active one and asks it. Replicas
+ * elect the active one first.
+ */
+export function awaitActive(vault: VaultApi, seconds = 120): Promise<true> {
   let last = "";
   return poll(
     async () => {

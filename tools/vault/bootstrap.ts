@@ -4,13 +4,13 @@ import {
   demand,
   isAutoUnsealed,
   type SealStatus,
-  sealStatus,
   type VaultApi,
   VaultRefusal,
   VaultUnreachable,
 } from "./api.ts";
 import type { KeyStore, Keys } from "./keys.ts";
 import { DEPLOY_POLICY } from "./policy.ts";
+import { unsealIfNeeded } from "./unseal.ts";
 
 // The bootstrap of a Vault: initialised once, its keys kept first, then a token for Pulumi's runs.
 
@@ -19,11 +19,6 @@ const SHARES = { shares: 5, threshold: 3 };
 
 /** The longest period that Vault allows without a setting: 32 days. Each `vault run` begins it anew. */
 const PERIOD = "768h";
-
-/** Seconds for a server whose pod runs to answer. */
-const ANSWER_SECONDS = 60;
-/** Seconds for a server to become active; replicas elect the active one first. */
-const ACTIVE_SECONDS = 120;
 
 /** What a bootstrap works on. */
 export interface Bootstrap {
@@ -57,13 +52,13 @@ export interface Bootstrap {
  */
 export async function bootstrap(work: Bootstrap): Promise<void> {
   const { vault, keys, log } = work;
-  const status = await awaitAnswer(vault, ANSWER_SECONDS);
+  const status = await awaitAnswer(vault);
   if (status.initialized) log("Vault is initialised already");
   else await undisturbed(log, () => initialize(work, status));
 
   const kept = await keptKeys(work);
   await unsealIfNeeded(vault, kept, keys, log);
-  await awaitActive(vault, ACTIVE_SECONDS);
+  await awaitActive(vault);
   log("Vault is active");
   await provideDeployToken(work, kept);
   await work.record();
@@ -85,7 +80,7 @@ async function initialize(work: Bootstrap, status: SealStatus): Promise<void> {
   const { vault, others, keys, log } = work;
   const isAuto = isAutoUnsealed(status);
   for (const other of others) {
-    const { initialized } = await awaitAnswer(other, ANSWER_SECONDS);
+    const { initialized } = await awaitAnswer(other);
     if (initialized)
       throw new Error(
         `Vault at ${vault.address} is not initialised, but another replica of it is: this one has lost its volume, or has ` +
@@ -138,56 +133,6 @@ async function keptKeys(work: Bootstrap): Promise<Keys> {
 }
 
 const beginAnew = ({ anew }: Bootstrap) => `To begin anew:\n${anew.map((line) => `  ${line}`).join("\n")}`;
-
-/**
- * Unseals one server with key shares.
- *
- * @throws when a service should have done it, or the shares are not its own
- */
-export async function unsealIfNeeded(
-  vault: VaultApi,
-  { keys_base64: shares = [] }: Keys,
-  { place, options }: KeyStore,
-  log: (line: string) => void,
-): Promise<void> {
-  const status = await awaitAnswer(vault, ANSWER_SECONDS);
-  if (!status.sealed) return;
-  if (isAutoUnsealed(status)) {
-    await awaitUnsealed(vault, status.type);
-    return;
-  }
-  // A replica that has not joined is initialised by the active one.
-  if (!status.initialized)
-    throw new Error(`Vault at ${vault.address} is not initialised; run npm run vault:init with ${options}`);
-  // Shares that somebody has begun to enter would count with these.
-  await demand(vault, "unsealing", "PUT", "sys/unseal", { body: { reset: true } });
-  for (const key of shares) {
-    const answer = await vault.ask<SealStatus>("PUT", "sys/unseal", { body: { key } });
-    if (answer.status !== 200) throw new VaultRefusal(`unsealing with the key shares in ${place}`, answer);
-    if (answer.body?.sealed === false) {
-      log(`unsealed Vault at ${vault.address}`);
-      return;
-    }
-  }
-  throw new Error(
-    `Vault at ${vault.address} is sealed still: ${place} has ${shares.length} key shares, and ${status.t} are needed`,
-  );
-}
-
-/** @throws when the service does not unseal it in time */
-async function awaitUnsealed(vault: VaultApi, type: string): Promise<void> {
-  try {
-    await awaitActive(vault, ACTIVE_SECONDS);
-  } catch (error) {
-    if ((await sealStatus(vault)).sealed) {
-      throw new Error(
-        `Vault at ${vault.address} is sealed, and its seal is ${type}, which should open it: the key must be enabled, and ` +
-          "the IAM policy must let Vault's pods use it. Its log says why",
-      );
-    }
-    throw error;
-  }
-}
 
 /** Makes sure of a token for Pulumi's runs that works, and of a policy that is what the program needs now. */
 async function provideDeployToken(work: Bootstrap, kept: Keys): Promise<void> {

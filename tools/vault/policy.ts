@@ -1,21 +1,10 @@
-/** What decides which of Vault's paths a run of the program touches. */
-export interface DeployPolicyArgs {
-  /** Mount of the KV version 2 engine. */
-  readonly mount: string;
-  /** Path of the secret in the mount. */
-  readonly path: string;
-  /** Name of External Secrets' role, and of the policy that it carries. */
-  readonly role: string;
-  /** Mount path of the Kubernetes auth backend. */
-  readonly authPath: string;
-  /** Whether the program makes the mount, the policy, the auth backend and the role. */
-  readonly managed: boolean;
-  /** Whether the program installs Vault. */
-  readonly install: boolean;
-}
+import type { VaultSettings } from "../../settings/vault.ts";
 
 /** Name of the policy that the deploy token carries. */
 export const DEPLOY_POLICY = "oke-platform";
+
+/** What decides which of Vault's paths a run of the program touches. */
+type Places = Pick<VaultSettings, "mount" | "path" | "role" | "authPath" | "access" | "kind">;
 
 type Rule = [path: string, capabilities: string, reason: string];
 
@@ -25,7 +14,7 @@ type Rule = [path: string, capabilities: string, reason: string];
  * The mount and the auth backend outlive a destroy, so nothing here deletes them, and neither is moved. What Vault lists
  * of its mounts at `sys/internal/ui/mounts` is what a token may use, and needs no rule.
  */
-export function deployPolicy({ mount, path, role, authPath, managed, install }: DeployPolicyArgs): string {
+export function deployPolicy({ mount, path, role, authPath, access, kind }: Places): string {
   const rules: Rule[] = [
     ["auth/token/lookup-self", "read", "The provider looks at its token, and works with a short-lived child of it."],
     ["auth/token/create", "update", ""],
@@ -33,7 +22,7 @@ export function deployPolicy({ mount, path, role, authPath, managed, install }: 
     [`${mount}/data/${path}`, "create, read, update", "The token for DNS, and on destroy all versions of it."],
     [`${mount}/metadata/${path}`, "read, delete", ""],
   ];
-  if (managed) {
+  if (access === "managed") {
     rules.push(
       [`sys/mounts/${mount}`, "create, read, update", "The KV engine."],
       [
@@ -52,7 +41,7 @@ export function deployPolicy({ mount, path, role, authPath, managed, install }: 
       [`sys/policies/acl/${role}`, "create, read, update, delete", ""],
     );
   }
-  if (install) {
+  if (kind === "installed") {
     rules.push(
       ["sys/audit", "read, sudo", "The audit log."],
       ["sys/audit/file", "create, update, delete, sudo", ""],

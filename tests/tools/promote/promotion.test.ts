@@ -1,13 +1,16 @@
 import { X509Certificate } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
-import { examples } from "../project/placeholders.ts";
-import { letsEncrypt } from "../settings/acme.ts";
-import { certificateIn, type Issued, type Promotion, promote } from "../tools/promote.ts";
-import { settingsOf } from "../tools/stack.ts";
-import type { Check } from "../tools/verify/verify.ts";
-import { closeAll } from "./loopback.ts";
-import { issue, newIssuer } from "./pki.ts";
-import { ClusterApi, tlsSecret } from "./tools/cluster-api.ts";
+import { examples } from "../../../project/placeholders.ts";
+import { letsEncrypt } from "../../../settings/acme.ts";
+import type { Settings } from "../../../settings/settings.ts";
+import { certificateIn, type Issued, type Promotion, promote } from "../../../tools/promote/promotion.ts";
+import { settingsOf } from "../../../tools/stack.ts";
+import type { Check } from "../../../tools/verify/verify.ts";
+import { closeAll } from "../../loopback.ts";
+import { issue, newIssuer } from "../../pki.ts";
+import { ClusterApi, tlsSecret } from "../cluster-api.ts";
+import { FakePulumi } from "../fake-pulumi.ts";
+import { answeredWith, NOES } from "../terminal.ts";
 
 // The guards and the order of a promotion. What Pulumi, Let's Encrypt and the cluster do is played.
 
@@ -21,31 +24,35 @@ const untrusted: Check = { name: "trust", status: "FAIL", reason: "staging is no
 const broken: Check = { name: "DNS", status: "FAIL", reason: "another address", action: "wait" };
 const settings = await settingsOf("fresh", undefined, examples);
 
+/** A Pulumi CLI whose `up` has production issue a certificate. */
+class Pulumi extends FakePulumi {
+  certificate = STAGING;
+  override up = () => {
+    this.certificate = PRODUCTION;
+    return 0;
+  };
+}
+
 /** A promotion that goes well, but for these; and what it did. */
-async function played(changes: Partial<Promotion> = {}) {
-  const did: string[] = [];
-  let certificate = STAGING;
+async function played(changes: Partial<Promotion> = {}, pulumi = new Pulumi()) {
+  pulumi.calls.length = 0;
+  const note = (what: string) => pulumi.calls.push(what);
   const work: Promotion = {
     stack: "live",
     settings,
     verify: async (server) => {
-      did.push(`verify ${server}`);
+      note(`verify ${server}`);
       return [pass];
     },
     hasStagingRoots: true,
     issuedThisWeek: async () => 4,
-    ignoreBudget: false,
-    certificate: async () => certificate,
-    pulumi: async (args) => {
-      did.push(args.join(" "));
-      if (args[0] === "up") certificate = PRODUCTION;
+    certificate: async () => pulumi.certificate,
+    pulumi,
+    approve: async () => {
+      note("ask");
       return true;
     },
-    confirm: async () => {
-      did.push("ask");
-      return true;
-    },
-    pause: async () => void did.push("pause"),
+    pause: async () => void note("pause"),
     log: () => undefined,
     ...changes,
   };
@@ -53,13 +60,17 @@ async function played(changes: Partial<Promotion> = {}) {
     () => "promoted",
     (error: Error) => error.message,
   );
-  return { did, result };
+  // To read the stack's file changes nothing.
+  return { did: pulumi.calls.filter((call) => !call.startsWith("config get")), result };
 }
 
-const SET = (server: string) => `config set --path acme.server ${server} --stack live`;
+const SET = (server: string) => `config set --path oke-platform:acme.server ${server} --stack live`;
 const PREVIEW = "preview --stack live";
 const UP = "up --yes --skip-preview --stack live";
-const asProduction = { ...settings, acme: settings.acme && { ...settings.acme, directory: letsEncrypt.production } };
+const asProduction: Settings = {
+  ...settings,
+  issuer: { kind: "acme", directory: letsEncrypt.production, email: "platform@example.com" },
+};
 
 describe("a promotion", () => {
   it("verifies, switches, asks, has a certificate issued, and verifies again", async () => {
@@ -86,7 +97,7 @@ describe("a promotion", () => {
   it.each<[string, Partial<Promotion>, string[], RegExp]>([
     [
       "another server than staging",
-      { settings: { ...settings, acme: undefined } },
+      { settings: { ...settings, issuer: { kind: "ca" } } },
       [],
       /^acme\.server is ca; allowed: "staging"/,
     ],
@@ -133,28 +144,40 @@ describe("a promotion", () => {
     expect((await played({ issuedThisWeek, ignoreBudget: true })).result).toBe("promoted");
   });
 
-  it.each<[string, Partial<Promotion>, string]>([
-    [
-      "the preview fails",
-      { pulumi: async (args) => args[0] !== "preview" },
-      "not promoted: the preview failed; acme.server is staging again",
-    ],
-    ["the answer is no", { confirm: async () => false }, "not promoted: nobody said yes; acme.server is staging again"],
-  ])("goes back to staging when %s", async (_, changes, result) => {
-    const calls: string[] = [];
-    const pulumi = changes.pulumi ?? (async () => true);
-    const played_ = await played({
-      ...changes,
-      pulumi: async (args) => {
-        calls.push(args.join(" "));
-        return pulumi(args);
-      },
+  it.each([
+    ["staging", SET("staging")],
+    [undefined, "config rm --path oke-platform:acme.server --stack live"],
+  ])("leaves acme.server at %s when the preview fails, or the answer is no", async (server, back) => {
+    const pulumi = new Pulumi();
+    if (server !== undefined) pulumi.config.set("oke-platform:acme.server", server);
+    const tried = ["verify staging", SET("production"), PREVIEW];
+    expect(await played({ approve: async () => false }, pulumi)).toEqual({
+      did: [...tried, back],
+      result: "not promoted: nobody said yes",
     });
-    expect([calls, played_.result]).toEqual([[SET("production"), PREVIEW, SET("staging")], result]);
+    pulumi.preview = 1;
+    expect(await played({}, pulumi)).toEqual({
+      did: [...tried, back],
+      result: "pulumi preview has failed; nothing is changed",
+    });
+    expect(pulumi.config.get("oke-platform:acme.server")).toBe(server);
+  });
+
+  it.each(Object.entries(NOES))("is a no with %s at its question", async (_, keys) => {
+    const pulumi = new Pulumi();
+    pulumi.config.set("oke-platform:acme.server", "staging");
+    const { result } = await played({ approve: () => answeredWith(keys) }, pulumi);
+    expect([result, pulumi.config.get("oke-platform:acme.server")]).toEqual([
+      "not promoted: nobody said yes",
+      "staging",
+    ]);
   });
 
   it("does not go back when up fails, and says how to go on", async () => {
-    const { result } = await played({ pulumi: async (args) => args[0] !== "up" });
+    const pulumi = new Pulumi();
+    pulumi.up = () => 255;
+    const { result } = await played({}, pulumi);
+    expect(pulumi.config.get("oke-platform:acme.server")).toBe("production");
     expect(result).toMatch(/^up failed\. The certificate of before is still served\..* run this command again/);
   });
 

@@ -1,13 +1,11 @@
 import { execFile, fork } from "node:child_process";
-import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
-import { mkdtemp, readdir, readFile, symlink } from "node:fs/promises";
+import { existsSync, rmSync } from "node:fs";
+import { mkdtemp, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import * as pulumi from "@pulumi/pulumi";
-import { parse } from "yaml";
+import { stacksIn } from "../lib/stacks.ts";
 import type { Revision, StackPair } from "./diff.ts";
 
 // Another revision of the repository, taken out of git for a moment and planned by this one's tools, so that it needs
@@ -27,11 +25,11 @@ export type Planner = (directory: string, stacks: string[]) => Promise<Revision[
  */
 export async function pairsAgainst(ref: string, directory: string, planner: Planner, planned?: string[]) {
   return withRevision(ref, directory, async (other) => {
-    const [before, after] = await Promise.all([stacksIn(other), stacksIn(directory)]);
+    const [before, after] = await Promise.all([stacksOf(other), stacksOf(directory)]);
     const stacks = planned ?? [...new Set([...before, ...after])].sort();
     const unknown = stacks.find((stack) => !before.includes(stack) && !after.includes(stack));
     if (unknown !== undefined) {
-      throw new pulumi.RunError(
+      throw new Error(
         `--stack is "${unknown}", and neither revision has a Pulumi.${unknown}.yaml; allowed: ${[...new Set([...before, ...after])].join(", ")}`,
       );
     }
@@ -47,17 +45,14 @@ export async function pairsAgainst(ref: string, directory: string, planner: Plan
 }
 
 /** The stacks of a program; none where there is no program. */
-async function stacksIn(directory: string): Promise<string[]> {
-  const files = await readdir(directory);
-  if (!files.includes("index.ts")) return [];
-  return files.flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []).sort();
-}
+const stacksOf = async (directory: string): Promise<string[]> =>
+  existsSync(join(directory, "index.ts")) ? stacksIn(directory) : [];
 
 /** Takes a revision out of git into a directory that is gone afterwards, whatever happens. */
 async function withRevision<T>(ref: string, directory: string, use: (other: string) => Promise<T>): Promise<T> {
   const git = (...args: string[]) => run("git", ["-C", directory, ...args], { maxBuffer: 1 << 28, encoding: "buffer" });
   const commit = await git("rev-parse", "--verify", "--quiet", "--end-of-options", `${ref}^{commit}`).catch(() => {
-    throw new pulumi.RunError(`--diff is "${ref}", which is no commit that git has here; ${howToFetch(ref)}`);
+    throw new Error(`--diff is "${ref}", which is no commit that git has here; ${howToFetch(ref)}`);
   });
   const prefix = await git("rev-parse", "--show-prefix");
   const tree = `${commit.stdout.toString().trim()}:${prefix.stdout.toString().trim()}`;
@@ -91,7 +86,7 @@ function howToFetch(ref: string): string {
 /** Plans in a process of its own. */
 export const planInChild: Planner = (directory, stacks) =>
   new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL("plan.ts", import.meta.url)), ["--record", directory, ...stacks], {
+    const child = fork(fileURLToPath(new URL("child.ts", import.meta.url)), [directory, ...stacks], {
       // What the program prints is not part of the diff.
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
@@ -109,20 +104,3 @@ export const planInChild: Planner = (directory, stacks) =>
       resolve(revisions ?? stacks.map(() => ({ error })));
     });
   });
-
-/** Digests of what is encrypted in a stack's file, by key: enough to see that it is another. */
-export async function sealedIn(directory: string, stack: string): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
-  const visit = (value: unknown, path: string) => {
-    if (typeof value !== "object" || value === null) return;
-    for (const [key, item] of Object.entries(value)) {
-      if (key === "secure") found[path] = createHash("sha256").update(String(item)).digest("hex");
-      else visit(item, path === "" ? key : `${path}.${key}`);
-    }
-  };
-  const { config = {} } = (parse(await readFile(join(directory, `Pulumi.${stack}.yaml`), "utf8")) ?? {}) as {
-    config?: unknown;
-  };
-  visit(config, "");
-  return found;
-}

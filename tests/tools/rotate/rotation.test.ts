@@ -1,13 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { projectDirectory } from "../project/stack.ts";
-import { type PulumiCli, proofText, pulumiCli, type RotateOptions, rotate } from "../tools/rotate.ts";
-import { VaultCluster } from "./vault-cluster.ts";
+import { proofText, type RotateOptions, rotate } from "../../../tools/rotate/rotation.ts";
+import { FakePulumi } from "../fake-pulumi.ts";
+import { answeredWith, NOES } from "../terminal.ts";
+import { VaultCluster } from "../vault-cluster.ts";
 
 const TOKEN_IN_CLUSTER = "a-token-that-nobody-reads";
 const SECRET = "/api/v1/namespaces/cert-manager/secrets/cloudflare-token-secret";
@@ -23,6 +19,7 @@ beforeEach(async () => {
   cluster = new VaultCluster();
   kubeConfig = await cluster.start();
   pulumi = new Pulumi();
+  pulumi.serial = 3;
   lines = [];
 });
 afterEach(() => cluster.stop());
@@ -49,40 +46,27 @@ function sync(version: number | undefined, at = "2026-11-23T21:00:00Z"): void {
 }
 
 /** A Pulumi CLI whose `up` writes the next version to Vault, and whose cluster follows. */
-class Pulumi implements PulumiCli {
-  /** Undefined: the stack leaves it to its default. */
-  serial: number | undefined = 3;
-  outputs: { tokenSerial: number | null; kvVersion: string | null } = { tokenSerial: 3, kvVersion: "7" };
-  readonly calls: string[] = [];
-  preview = 0;
-  up = () => {
+class Pulumi extends FakePulumi {
+  override outputs: { tokenSerial: number | null; kvVersion: string | null } = { tokenSerial: 3, kvVersion: "7" };
+  override up = () => {
     this.done();
     sync(Number(this.outputs.kvVersion), "2026-11-23T22:00:00Z");
     return 0;
   };
 
+  /** Undefined: the stack leaves it to its default. */
+  get serial(): number | undefined {
+    const text = this.config.get(SERIAL);
+    return text === undefined ? undefined : Number(text);
+  }
+
+  set serial(serial: number | undefined) {
+    if (serial === undefined) this.config.delete(SERIAL);
+    else this.config.set(SERIAL, String(serial));
+  }
+
   done() {
     this.outputs = { tokenSerial: this.serial ?? 1, kvVersion: String(Number(this.outputs.kvVersion) + 1) };
-  }
-
-  async read(args: string[]) {
-    this.calls.push(args.join(" "));
-    const [verb, what] = args;
-    if (verb === "stack") return { code: 0, stdout: JSON.stringify(this.outputs), stderr: "" };
-    if (what === "get" && this.serial === undefined)
-      return {
-        code: 1,
-        stdout: "",
-        stderr: "error: configuration key 'cloudflare.tokenSerial' not found for stack 'prod'",
-      };
-    if (what === "get") return { code: 0, stdout: `${this.serial}\n`, stderr: "" };
-    this.serial = what === "rm" ? undefined : Number(args[4]);
-    return { code: 0, stdout: "", stderr: "" };
-  }
-
-  async show([verb = "", ...args]: string[]) {
-    this.calls.push([verb, ...args].join(" "));
-    return verb === "preview" ? this.preview : this.up();
   }
 }
 
@@ -97,14 +81,12 @@ const run = (changes: Partial<RotateOptions> = {}) =>
     ...changes,
   });
 
-const changing = () => pulumi.calls.filter((call) => /^(config (set|rm)|preview|up)/.test(call));
-
 describe("a rotation", () => {
   it("raises the serial, previews, runs, and proves that the cluster holds the new token", async () => {
     sync(7);
     const before = revision;
     const rotation = await run();
-    expect(changing()).toEqual([
+    expect(pulumi.changing()).toEqual([
       `config set --path ${SERIAL} 4 --stack prod`,
       "preview --stack prod",
       "up --yes --skip-preview --stack prod",
@@ -162,7 +144,7 @@ describe("a rotation", () => {
     await expect(run()).rejects.toThrow(
       /the token with serial 4 has not reached the cluster: .* holds version 7, and Vault has version 8/,
     );
-    expect(changing()).toEqual([]);
+    expect(pulumi.changing()).toEqual([]);
   });
 
   it("begins with serial 1 where the stack leaves it to the default", async () => {
@@ -184,7 +166,7 @@ describe("a rotation", () => {
     pulumi.up = up;
     pulumi.calls.length = 0;
     expect(await run()).toMatchObject({ serials: [3, 4], versions: [7, 8] });
-    expect(changing()).toEqual(["preview --stack prod", "up --yes --skip-preview --stack prod"]);
+    expect(pulumi.changing()).toEqual(["preview --stack prod", "up --yes --skip-preview --stack prod"]);
     expect(lines).toContain("an earlier rotation from serial 3 to 4 was stopped; this goes on with it");
   });
 
@@ -237,7 +219,7 @@ describe("a rotation", () => {
     sync(7);
     spoil();
     await expect(run()).rejects.toThrow(expected);
-    expect(changing()).toEqual([]);
+    expect(pulumi.changing()).toEqual([]);
   });
 
   it("puts the serial back when the preview fails, or the operator says no, or asking fails", async () => {
@@ -254,6 +236,13 @@ describe("a rotation", () => {
     pulumi.outputs.tokenSerial = 1;
     await run({ approve: async () => false });
     expect(pulumi.serial).toBeUndefined();
+    expect(pulumi.calls.some((call) => call.startsWith("up"))).toBe(false);
+  });
+
+  it.each(Object.entries(NOES))("rotates nothing with %s at its question", async (_, keys) => {
+    sync(7);
+    expect(await run({ approve: () => answeredWith(keys) })).toBeUndefined();
+    expect(pulumi.serial).toBe(3);
     expect(pulumi.calls.some((call) => call.startsWith("up"))).toBe(false);
   });
 
@@ -293,7 +282,7 @@ describe("a supplied token", () => {
     sync(7);
     pulumi.outputs.tokenSerial = null;
     const rotation = await run({ token: "supplied" });
-    expect(changing()).toEqual(["preview --stack prod", "up --yes --skip-preview --stack prod"]);
+    expect(pulumi.changing()).toEqual(["preview --stack prod", "up --yes --skip-preview --stack prod"]);
     expect(rotation && proofText(rotation)).toMatch(/^Vault's version {2}7 -> 8\nSecret .*\nsynced .*$/);
   });
 
@@ -303,67 +292,5 @@ describe("a supplied token", () => {
     pulumi.up = () => 0;
     expect(await run({ token: "supplied" })).toMatchObject({ versions: [7, 7] });
     expect(lines).toEqual(["Vault had this value already, in version 7: nothing was to be rotated"]);
-  });
-});
-
-describe("the command line", () => {
-  let directory: string;
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "rotate-"));
-    const script =
-      '#!/bin/sh\necho "$PWD $*" >> "$LOG"\ncase "$1" in preview) exit 4 ;; config) echo no such key >&2; exit 3 ;; esac\necho 5\n';
-    await writeFile(join(directory, "pulumi"), script);
-    await chmod(join(directory, "pulumi"), 0o755);
-  });
-  afterEach(() => rm(directory, { recursive: true }));
-
-  const environment = () => ({
-    ...process.env,
-    PATH: `${directory}${delimiter}${process.env.PATH}`,
-    LOG: join(directory, "log"),
-  });
-
-  async function tool(...args: string[]) {
-    const child = spawn(process.execPath, [join(projectDirectory, "tools/rotate.ts"), ...args], {
-      env: environment(),
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
-    const [code] = await once(child, "close");
-    return { code, output };
-  }
-
-  it("refuses before anything when there is nobody to ask", async () => {
-    expect(await tool("--stack", "prod")).toEqual({
-      code: 1,
-      output: "there is no terminal to ask on; --yes rotates without a question\n",
-    });
-    await expect(readFile(join(directory, "log"))).rejects.toThrow("ENOENT");
-  });
-
-  it("asks for the stack, and explains itself", async () => {
-    const [without, help] = await Promise.all([tool(), tool("--help")]);
-    expect(without).toMatchObject({ code: 1, output: expect.stringContaining("--stack is missing") });
-    expect(help).toMatchObject({ code: 0, output: expect.stringContaining("usage: npm run rotate") });
-  });
-
-  it("runs the Pulumi CLI in the project, and tells how it ends", async () => {
-    const { PATH } = process.env;
-    Object.assign(process.env, environment());
-    try {
-      const cli = pulumiCli(directory);
-      expect(await cli.read(["stack", "output"])).toMatchObject({ code: 0, stdout: "5\n" });
-      expect(await cli.read(["config", "get"])).toEqual({ code: 3, stdout: "", stderr: "no such key\n" });
-      expect(await cli.show(["preview"])).toBe(4);
-      expect(await readFile(join(directory, "log"), "utf8")).toBe(
-        `${directory} stack output\n${directory} config get\n${directory} preview\n`,
-      );
-      process.env.PATH = "/nowhere";
-      await expect(cli.read(["version"])).rejects.toThrow("pulumi is not on PATH");
-    } finally {
-      process.env.PATH = PATH;
-      delete process.env.LOG;
-    }
   });
 });

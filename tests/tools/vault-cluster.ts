@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { KubeConfig } from "@kubernetes/client-node";
 import * as x509 from "@peculiar/x509";
 import { type WebSocket, WebSocketServer } from "ws";
-import { type Listener, listening } from "./e2e/cloudflare.ts";
+import { type Listener, listening } from "../e2e/cloudflare.ts";
 
 // A cluster's API on loopback, as far as the tools around Vault use it: objects, watches, and port-forwards.
 

@@ -1,7 +1,3 @@
-import { expect, it } from "vitest";
-import type { Registration } from "../project/record.ts";
-import { registrationsIn, variants } from "./variants.ts";
-
 // Every `dependsOn` of the program, in every way of setting it up: what replaced the waves. Why each is there stands
 // above it in the program; that it is good for something, in the schedules.
 
@@ -47,22 +43,10 @@ const table: Record<"always" | "with Vault's content", Record<string, Where>> = 
   },
 };
 
-const expected = (variant: string, tables: Record<string, Where>[]) =>
-  tables
+/** The edges of a way of setting the program up, `from → to`, sorted; in the first of two phases, those of it alone. */
+export const edgesOf = (variant: string, phase: "first" | "last"): string[] =>
+  [table.always, ...(phase === "last" ? [table["with Vault's content"]] : [])]
     .flatMap((edges) => Object.entries(edges))
     .filter(([, where]) => where(variant))
     .map(([edge]) => edge)
     .sort();
-
-const nameOf = (urn: string) => urn.split("::").at(-1);
-
-const edgesIn = (all: Registration[]) =>
-  all.flatMap((from) => from.dependsOn.map((to) => `${from.name} → ${nameOf(to)}`)).sort();
-
-it.each(variants)("the edges of $name are those of the table", async (variant) => {
-  const { name, changes, bootstrap } = variant;
-  expect(edgesIn(await registrationsIn(variant))).toEqual(expected(name, Object.values(table)));
-  if (bootstrap === undefined) return;
-  const first = await registrationsIn(variant, { ...changes, ...bootstrap });
-  expect(edgesIn(first)).toEqual(expected(name, [table.always]));
-});
