@@ -30,7 +30,6 @@ export interface ClusterState {
   wholeLists: number;
 }
 
-const applied = (suffix: string) => [{ manager: `pulumi-kubernetes-${suffix}`, operation: "Apply" }];
 /** What Helm's command line leaves. */
 export const byHelm = [{ manager: "Helm", operation: "Update" }];
 const byPulumi = [{ manager: "pulumi-kubernetes", operation: "Update" }];
@@ -81,8 +80,9 @@ export function runningCluster(): ClusterState {
   const cluster = freshCluster();
   cluster.namespaces.push(
     namespace("cert-manager", byPulumi),
-    namespace("istio-system", applied("a1b2c3d4")),
-    namespace("external-secrets", applied("0f1e2d3c")),
+    // Applied with nothing but their names, of which nobody is noted.
+    namespace("istio-system", []),
+    namespace("external-secrets", []),
   );
   const mine = { managedFields: byPulumi };
   cluster.releases.push(
@@ -149,7 +149,8 @@ function answer(state: ClusterState, url: URL, request: IncomingMessage): Reply 
         kind: onlyMetadata ? "PartialObjectMetadataList" : "List",
         apiVersion: onlyMetadata ? "meta.k8s.io/v1" : "v1",
         metadata: { resourceVersion: "1" },
-        items: items.map((item) => (onlyMetadata ? item : { ...item, ...rest })),
+        items:
+          onlyMetadata && items.length === 0 ? null : items.map((item) => (onlyMetadata ? item : { ...item, ...rest })),
       },
     };
   };
