@@ -27,12 +27,12 @@ export const objects = (all: Registration[], start: string) =>
       .map(({ name, inputs }) => [name, inputs]),
   );
 
-/** Options that are not the defaults, of each of these resources. */
+/** Options that are not the defaults, of each of these resources; the hook that all have is a law's. */
 export const options = (all: Registration[], start: string) =>
   Object.fromEntries(
     all
       .filter((it) => it.custom && it.name.startsWith(start))
-      .map(({ name, options: { provider: _, ...set } }) => [
+      .map(({ name, options: { provider: _, errorHooks: __, ...set } }) => [
         name,
         Object.fromEntries(
           Object.entries(set).filter(([, value]) => value !== undefined && String(value || "") !== ""),
