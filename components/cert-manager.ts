@@ -1,7 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
-import { chartRelease, disruptionBudget, requests, spread } from "./charts.ts";
+import { chartRelease } from "./release.ts";
+import { disruptionBudget, requests, spread } from "./sizing.ts";
+
+/** Where it runs, and where it keeps certificates and ACME account keys. */
+export const CERT_MANAGER_NAMESPACE = "cert-manager";
+/** Its Helm release, and its Deployment, which the chart names like it. */
+export const CERT_MANAGER_RELEASE = "cert-manager";
 
 export interface CertManagerArgs {
   readonly chart: Chart;
@@ -11,7 +17,12 @@ export interface CertManagerArgs {
 /** cert-manager, its webhook answering. */
 export class CertManager extends pulumi.ComponentResource {
   /** Where it runs, and where it keeps certificates and ACME account keys. */
-  readonly namespace = "cert-manager";
+  readonly namespace = CERT_MANAGER_NAMESPACE;
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[] = [
+    `namespace ${this.namespace}: the certificate with its key, and the key of the ACME account or CA`,
+    "custom resource definitions of cert-manager",
+  ];
 
   constructor(name: string, args: CertManagerArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:CertManager", name, {}, opts);
@@ -21,7 +32,7 @@ export class CertManager extends pulumi.ComponentResource {
       {
         chart: "cert-manager",
         source: args.chart,
-        releaseName: "cert-manager",
+        releaseName: CERT_MANAGER_RELEASE,
         namespace: this.namespace,
         // Made by Helm, which never deletes it: the certificate and the ACME account key outlive a
         // destroy, and the next `up` uses them instead of asking Let's Encrypt for a new one.

@@ -1,19 +1,23 @@
 import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
 import * as pulumi from "@pulumi/pulumi";
 import { awaited } from "./awaited.ts";
+import { ISTIO_NAMESPACE } from "./istio.ts";
 
 /** The Secret with the wildcard certificate and its key; its copies have the same name. */
 export const TLS_SECRET = "cert-manager-tls-wildcard-cluster";
+
+/** The Certificate, in cert-manager's namespace. */
+export const CERTIFICATE = "tls-wildcard-cluster";
 
 export interface WildcardCertificateArgs {
   /** cert-manager's namespace, where the certificate and its key are kept. */
   readonly namespace: string;
   /** DNS names: the wildcard and the name it stands on. */
-  readonly hosts: string[];
+  readonly hosts: readonly string[];
   /** Name of the ClusterIssuer that signs. */
   readonly issuerName: string;
   /** Exact namespaces that Reflector copies the key to, or "all". */
-  readonly copyTo: readonly string[] | "all";
+  readonly copies: readonly string[] | "all";
 }
 
 /**
@@ -26,6 +30,8 @@ const READY_SECONDS = 1800;
 export class WildcardCertificate extends pulumi.ComponentResource {
   /** The Secret with certificate and key, in cert-manager's namespace and in each one it is copied to. */
   readonly secretName = TLS_SECRET;
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[];
 
   constructor(name: string, args: WildcardCertificateArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:WildcardCertificate", name, {}, opts);
@@ -35,34 +41,58 @@ export class WildcardCertificate extends pulumi.ComponentResource {
       {
         apiVersion: "cert-manager.io/v1",
         kind: "Certificate",
-        metadata: { name: "tls-wildcard-cluster", namespace: args.namespace },
+        metadata: { name: CERTIFICATE, namespace: args.namespace },
         spec: {
           secretName: this.secretName,
           // No common name: Let's Encrypt's newer profiles leave it out, and no client reads it.
-          dnsNames: args.hosts,
+          dnsNames: [...args.hosts],
           issuerRef: { kind: "ClusterIssuer", name: args.issuerName },
-          secretTemplate: { annotations: reflection(args.copyTo) },
+          secretTemplate: { annotations: reflection(args.copies) },
         },
       },
       READY_SECONDS,
       { parent: this },
     );
 
+    this.kept = keptCopies(args.copies);
+
     this.registerOutputs({ secretName: this.secretName });
   }
 }
+
+const REFLECTION = "reflector.v1.k8s.emberstack.com/reflection";
 
 /**
  * Reflector's annotations: copy without being asked, to these namespaces alone. It reads an empty list as all.
  * https://github.com/emberstack/kubernetes-reflector/blob/v10.0.17/README.md
  */
-function reflection(copyTo: readonly string[] | "all"): Record<string, string> {
-  const namespaces = copyTo === "all" ? "" : copyTo.join(",");
-  const prefix = "reflector.v1.k8s.emberstack.com/reflection";
+function reflection(copies: readonly string[] | "all"): Record<string, string> {
+  const namespaces = copies === "all" ? "" : copies.join(",");
   return {
-    [`${prefix}-allowed`]: "true",
-    [`${prefix}-allowed-namespaces`]: namespaces,
-    [`${prefix}-auto-enabled`]: "true",
-    [`${prefix}-auto-namespaces`]: namespaces,
+    [`${REFLECTION}-allowed`]: "true",
+    [`${REFLECTION}-allowed-namespaces`]: namespaces,
+    [`${REFLECTION}-auto-enabled`]: "true",
+    [`${REFLECTION}-auto-namespaces`]: namespaces,
   };
+}
+
+/** The copies that stay: Reflector goes before it could take them away, and their namespaces are others'. */
+function keptCopies(copies: readonly string[] | "all"): string[] {
+  const where = copies === "all" ? "every other namespace" : copies.filter((it) => it !== ISTIO_NAMESPACE).join(", ");
+  return where === "" ? [] : [`copies of the certificate and its key in ${where}`];
+}
+
+/** The inputs of the Certificate, by what they are about. */
+export const CERTIFICATE_INPUTS = {
+  secret: "spec.secretName",
+  names: "spec.dnsNames",
+  issuer: "spec.issuerRef",
+  copies: "spec.secretTemplate",
+} as const;
+
+/** Where the key of a Certificate with these inputs is copied to. */
+export function copiesOf(inputs: Readonly<Record<string, unknown>>): string[] | "all" {
+  const { secretTemplate } = (inputs.spec ?? {}) as { secretTemplate?: { annotations?: Record<string, string> } };
+  const namespaces = secretTemplate?.annotations?.[`${REFLECTION}-auto-namespaces`] ?? "";
+  return namespaces === "" ? "all" : namespaces.split(",");
 }

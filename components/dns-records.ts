@@ -1,18 +1,13 @@
 import { DnsRecord } from "@pulumi/cloudflare/dnsRecord.js";
 import { getDnsRecords } from "@pulumi/cloudflare/getDnsRecords.js";
 import * as pulumi from "@pulumi/pulumi";
+import type { RecordsSettings } from "../settings/cloudflare.ts";
 import { previewHook } from "./preview-hook.ts";
+import { zoneIdOf } from "./zone.ts";
 
-export interface DnsRecordsArgs {
-  readonly zoneId: pulumi.Input<string>;
-  /** The name that the wildcard stands on, and that is served itself. */
-  readonly baseDomain: string;
+export interface DnsRecordsArgs extends RecordsSettings {
   /** IPv4 address of the load balancer. */
   readonly address: pulumi.Input<string>;
-  /** Whether Cloudflare's proxy answers in the load balancer's place. */
-  readonly proxied: boolean;
-  /** Time to live; Cloudflare sets its own for proxied records. */
-  readonly ttlSeconds: number;
 }
 
 const TYPE = "oke-platform:platform:DnsRecords";
@@ -25,12 +20,13 @@ export class DnsRecords extends pulumi.ComponentResource {
   constructor(name: string, args: DnsRecordsArgs, opts?: pulumi.ComponentResourceOptions) {
     super(TYPE, name, {}, opts);
 
+    const zoneId = zoneIdOf(args.zone, this);
     const free = previewHook(`${name}-free`, (record) => refuseTaken(name, record));
     const record = (child: string, host: string) =>
       new DnsRecord(
         child,
         {
-          zoneId: args.zoneId,
+          zoneId,
           name: host,
           type: "A",
           content: args.address,

@@ -1,16 +1,17 @@
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../settings/charts.ts";
+import type { ExternalSecretsSettings } from "../settings/external-secrets.ts";
 import type { Size } from "../settings/size.ts";
-import { chartRelease, disruptionBudget, requests, spread } from "./charts.ts";
+import { chartRelease } from "./release.ts";
+import { disruptionBudget, requests, spread } from "./sizing.ts";
 
-export interface ExternalSecretsArgs {
+/** External Secrets' Helm release. */
+export const EXTERNAL_SECRETS_RELEASE = "external-secrets";
+
+export interface ExternalSecretsArgs extends ExternalSecretsSettings {
   readonly chart: Chart;
   readonly size: Size;
-  /** Namespace to make and to install into. */
-  readonly namespace: string;
-  /** Name of the controller's service account, the one that Vault's role is bound to. */
-  readonly serviceAccount: string;
 }
 
 /** External Secrets, its webhook answering. */
@@ -24,7 +25,7 @@ export class ExternalSecrets extends pulumi.ComponentResource {
       {
         chart: "external-secrets",
         source: args.chart,
-        releaseName: "external-secrets",
+        releaseName: EXTERNAL_SECRETS_RELEASE,
         namespace: namespace.metadata.name,
         values: { installCRDs: true, serviceAccount: { name: args.serviceAccount }, ...sizes[args.size] },
         overrides: args.chart.values,

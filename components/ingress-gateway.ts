@@ -2,15 +2,15 @@ import { Service } from "@pulumi/kubernetes/core/v1/service.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
-import { chartRelease, requests, spread } from "./charts.ts";
+import { chartRelease } from "./release.ts";
+import { requests, spread } from "./sizing.ts";
 
-export interface IngressGatewayArgs {
-  /** Source and version of all of Istio's charts; values for `gateway`. */
-  readonly chart: IstioChart;
-  readonly size: Size;
-  /** Namespace of Istio's control plane. */
-  readonly namespace: string;
-  /** How the Service is reached: type, address and annotations, as values of the chart. */
+/** The gateway's Helm release, and its Service, which the chart names like it. */
+export const GATEWAY_RELEASE = "istio-ingressgateway";
+
+/** How the gateway is reached. */
+export interface Exposure {
+  /** The Service's type, address and annotations, as values of the chart. */
   readonly service: ChartValues & { readonly type: string };
   /** What the pods must know of how they are reached, as values of the chart. @default - nothing */
   readonly values?: ChartValues;
@@ -18,47 +18,61 @@ export interface IngressGatewayArgs {
   readonly hooks?: pulumi.ResourceHookBinding;
 }
 
+export interface IngressGatewayArgs {
+  readonly chart: IstioChart;
+  readonly size: Size;
+  /** Namespace of Istio's control plane. */
+  readonly namespace: string;
+  readonly exposure: Exposure;
+}
+
+/** The one release whose Service is the load balancer. */
+export const GATEWAY_CHART = "gateway";
+
 /** Istio's ingress gateway: the Envoy behind the load balancer, and the Service that is it. */
 export class IngressGateway extends pulumi.ComponentResource {
   /** The pods' label, by which a Gateway finds them. */
   readonly selector = { istio: "ingressgateway" } as const;
-  /** The Service's external address, once there is one; undefined for a Service that gets none. */
-  readonly address: pulumi.Output<string> | undefined;
-  /** The Service's UID, which OCI shows as the load balancer's name; undefined where there is none. */
-  readonly serviceUid: pulumi.Output<string> | undefined;
+  /** The Service's external address; empty for a Service that gets none. */
+  readonly address: pulumi.Output<string>;
+  /** The Service's UID, which OCI shows as the load balancer's name; empty for a Service that gets none. */
+  readonly serviceUid: pulumi.Output<string>;
 
   constructor(name: string, args: IngressGatewayArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:IngressGateway", name, {}, opts);
+    const { service, values, hooks } = args.exposure;
 
-    const releaseName = "istio-ingressgateway";
     const release = chartRelease(
       name,
       {
-        chart: "gateway",
+        chart: GATEWAY_CHART,
         source: args.chart,
-        releaseName,
+        releaseName: GATEWAY_RELEASE,
         namespace: args.namespace,
         values: {
           labels: this.selector,
-          service: { ...args.service, ports: PORTS },
-          ...args.values,
+          service: { ...service, ports: PORTS },
+          ...values,
           ...sizes[args.size],
         },
         overrides: args.chart.values?.gateway,
       },
       {
         parent: this,
-        ...(args.hooks && { hooks: args.hooks }),
+        ...(hooks && { hooks }),
       },
     );
-    if (args.service.type === "LoadBalancer") {
-      // Through the release's status, so that a preview of a first `up` does not look for it.
-      const id = pulumi.interpolate`${release.status.namespace}/${releaseName}`;
-      const service = Service.get(`${name}-service`, id, { parent: this });
-      this.serviceUid = service.metadata.uid;
-      // A release that is done has an address: Helm waits for it.
-      this.address = service.status.loadBalancer.ingress.apply((ingress) => ingress?.[0]?.ip ?? "");
-    }
+    const balanced =
+      service.type === "LoadBalancer"
+        ? // Through the release's status, so that a preview of a first `up` does not look for it.
+          Service.get(`${name}-service`, pulumi.interpolate`${release.status.namespace}/${GATEWAY_RELEASE}`, {
+            parent: this,
+          })
+        : undefined;
+    this.serviceUid = balanced?.metadata.uid ?? pulumi.output("");
+    // A release that is done has an address: Helm waits for it.
+    this.address =
+      balanced?.status.loadBalancer.ingress.apply((ingress) => ingress?.[0]?.ip ?? "") ?? pulumi.output("");
 
     this.registerOutputs({ address: this.address, serviceUid: this.serviceUid });
   }

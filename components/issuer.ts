@@ -5,28 +5,18 @@ import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.
 import type { IClusterIssuer } from "@kubernetes-models/cert-manager/cert-manager.io/v1/ClusterIssuer";
 import type { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
-import { letsEncrypt } from "../settings/acme.ts";
+import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
 import { awaited } from "./awaited.ts";
+import { TOKEN_REF } from "./token-secret.ts";
 
-/** An account at an ACME server that validates by DNS-01 through Cloudflare. */
-interface AcmeAccount {
-  /** Address that the server writes to when something is wrong. */
-  readonly email: string;
-  /** URL of the server's ACME directory. */
-  readonly directory: string;
-  /** PEM of the CA that signed the server's own certificate. @default - the roots in cert-manager's image */
-  readonly caBundle?: string;
-  /** Seconds to wait for DNS before each validation. @default - cert-manager checks itself that the record is there */
-  readonly propagationSeconds?: number;
-  /** The Secret in cert-manager's namespace that holds the Cloudflare API token. */
-  readonly token: { readonly name: string; readonly key: string };
-}
+/** The ClusterIssuer of the CA in the cluster, and the Secret with its certificate. */
+export const CA_ISSUER = "cluster-issuer-ca";
 
 export interface IssuerArgs {
   /** cert-manager's namespace: there it keeps and finds the Secrets of a ClusterIssuer. */
   readonly namespace: string;
-  /** @default - a CA that cert-manager makes and keeps in the cluster */
-  readonly acme?: AcmeAccount;
+  /** An account at an ACME server, or a CA that cert-manager makes and keeps in the cluster. */
+  readonly issuer: IssuerSettings;
 }
 
 /** Seconds for the ACME server to register the account; it takes one or two. */
@@ -39,10 +29,10 @@ export class Issuer extends pulumi.ComponentResource {
 
   constructor(name: string, args: IssuerArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:Issuer", name, {}, opts);
-    this.issuerName = issuerName(args.acme?.directory);
+    this.issuerName = issuerName(args.issuer);
 
-    if (args.acme) {
-      const spec = { acme: acmeSpec(this.issuerName, args.acme) };
+    if (args.issuer.kind === "acme") {
+      const spec = { acme: acmeSpec(this.issuerName, args.issuer) };
       clusterIssuer(name, this.issuerName, spec, { parent: this });
     } else {
       certificateAuthority(name, this.issuerName, args.namespace, this);
@@ -55,19 +45,16 @@ export class Issuer extends pulumi.ComponentResource {
 /**
  * One name for each ACME server: cert-manager issues a new certificate when the issuer's name in the
  * Certificate changes, and keeps the old one when only the server behind the name does.
- *
- * @param directory URL of the ACME directory; undefined for the CA in the cluster
  */
-function issuerName(directory: string | undefined): string {
-  switch (directory) {
-    case undefined:
-      return "cluster-issuer-ca";
+export function issuerName(issuer: IssuerSettings): string {
+  if (issuer.kind === "ca") return CA_ISSUER;
+  switch (issuer.directory) {
     case letsEncrypt.production:
       return "cluster-issuer-letsencrypt";
     case letsEncrypt.staging:
       return "cluster-issuer-letsencrypt-staging";
     default:
-      return `cluster-issuer-acme-${createHash("sha256").update(directory).digest("hex").slice(0, 8)}`;
+      return `cluster-issuer-acme-${createHash("sha256").update(issuer.directory).digest("hex").slice(0, 8)}`;
   }
 }
 
@@ -128,9 +115,9 @@ interface Solver extends IACMEChallengeSolver {
   waitInsteadOfSelfCheck?: string;
 }
 
-function acmeSpec(issuer: string, account: AcmeAccount): IACMEIssuer {
+function acmeSpec(issuer: string, account: Extract<IssuerSettings, { kind: "acme" }>): IACMEIssuer {
   const solver: Solver = {
-    dns01: { cloudflare: { apiTokenSecretRef: { ...account.token } } },
+    dns01: { cloudflare: { apiTokenSecretRef: { ...TOKEN_REF } } },
     ...(account.propagationSeconds !== undefined && { waitInsteadOfSelfCheck: `${account.propagationSeconds}s` }),
   };
   return {
@@ -141,3 +128,7 @@ function acmeSpec(issuer: string, account: AcmeAccount): IACMEIssuer {
     solvers: [solver],
   };
 }
+
+/** Who signs with the ClusterIssuer of these inputs: an ACME directory; undefined for a CA in the cluster. */
+export const directoryIn = ({ spec }: Readonly<Record<string, unknown>>): string | undefined =>
+  (spec as IClusterIssuer["spec"]).acme?.server;

@@ -2,18 +2,32 @@ import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
-import { chartRelease, requests, spread } from "./charts.ts";
+import { GATEWAY_CHART } from "./ingress-gateway.ts";
+import { chartRelease } from "./release.ts";
+import { requests, spread } from "./sizing.ts";
 
 export interface IstioArgs {
-  /** Source and version of all of Istio's charts; values for `base` and `istiod`. */
   readonly chart: IstioChart;
   readonly size: Size;
 }
 
+/** Where the control plane and the ingress gateway run; the namespace is the stack's own, and goes with a destroy. */
+export const ISTIO_NAMESPACE = "istio-system";
+/** The Helm release with Istio's CRDs. */
+export const ISTIO_BASE_RELEASE = "istio-base";
+/** The Helm release of the control plane, and its Deployment, which the chart names like it. */
+export const ISTIOD_RELEASE = "istiod";
+
+const BASE_CHART = "base";
+const ISTIOD_CHART = "istiod";
+/** The charts of Istio, which share a version and go from one minor version to the next. */
+export const ISTIO_CHARTS: readonly string[] = [BASE_CHART, ISTIOD_CHART, GATEWAY_CHART];
+
 /** Istio's control plane: its CRDs, and istiod that answers for them. */
 export class Istio extends pulumi.ComponentResource {
-  /** Where the control plane and the ingress gateway run. */
-  readonly namespace = "istio-system";
+  readonly namespace = ISTIO_NAMESPACE;
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[] = ["custom resource definitions of Istio"];
 
   constructor(name: string, args: IstioArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:Istio", name, {}, opts);
@@ -22,9 +36,9 @@ export class Istio extends pulumi.ComponentResource {
     const base = chartRelease(
       `${name}-base`,
       {
-        chart: "base",
+        chart: BASE_CHART,
         source: args.chart,
-        releaseName: "istio-base",
+        releaseName: ISTIO_BASE_RELEASE,
         namespace: namespace.metadata.name,
         values: {},
         overrides: args.chart.values?.base,
@@ -34,9 +48,9 @@ export class Istio extends pulumi.ComponentResource {
     chartRelease(
       `${name}-istiod`,
       {
-        chart: "istiod",
+        chart: ISTIOD_CHART,
         source: args.chart,
-        releaseName: "istiod",
+        releaseName: ISTIOD_RELEASE,
         namespace: namespace.metadata.name,
         values: sizes[args.size],
         overrides: args.chart.values?.istiod,

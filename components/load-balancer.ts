@@ -4,49 +4,18 @@ import { NetworkSecurityGroupSecurityRule } from "@pulumi/oci/core/networkSecuri
 import { PublicIp } from "@pulumi/oci/core/publicIp.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues } from "../settings/charts.ts";
+import type { LoadBalancerSettings } from "../settings/load-balancer.ts";
+import { annotationOf, serviceOf } from "./balanced-service.ts";
+import type { Exposure } from "./ingress-gateway.ts";
 import { previewHook } from "./preview-hook.ts";
 
-export interface LoadBalancerArgs {
+export interface LoadBalancerArgs extends LoadBalancerSettings {
   /** Name in the OCI console of what is made here. */
   readonly displayName: string;
-  /** Compartment of the reserved IP and the NSG. */
-  readonly compartmentId: string;
-  /** VCN of the NSG; required with rules "None". */
-  readonly vcnId?: string;
-  /** Regional subnet of the load balancer. @default - the cluster's own load balancer subnet */
-  readonly subnetId?: string;
-  /** Bandwidth that is always there, in Mbps. */
-  readonly minMbps: number;
-  /** Bandwidth that it grows to, in Mbps. */
-  readonly maxMbps: number;
-  /**
-   * Who opens the firewall: `SL-All`, the cloud controller in the subnets' security lists; `NSG`, the cloud
-   * controller in an NSG of its own and in the nodes'; `None`, this component.
-   */
-  readonly rules: "SL-All" | "NSG" | "None";
-  /** NSG of the worker nodes; required with rules "NSG" and "None". */
-  readonly nodeNsgId?: string;
-  /** IPv4 CIDRs that may connect to ports 80 and 443. */
-  readonly allowedCidrs: readonly string[];
-  /** OCID of a reserved public IP. @default - one is made, and kept on destroy */
-  readonly reservedIp?: string;
-  /** Whether it has no public address. */
-  readonly internal: boolean;
-  /** OCIDs of NSGs to attach beside the program's own; five in all. @default none */
-  readonly additionalNsgIds?: readonly string[];
-  /** Seconds without data until a connection is closed. @default - the cloud controller's 300 */
-  readonly idleTimeoutSeconds?: number;
-  /** Version of the PROXY protocol in which Envoy is told the client's address. @default - none, Envoy sees the load balancer's */
-  readonly proxyProtocol?: 1 | 2;
-  /** `Local` sends traffic only to nodes that run a gateway pod; the health check then asks for that. */
-  readonly externalTrafficPolicy: "Cluster" | "Local";
-  /** Failed health checks until a node is out. @default - the cloud controller's 3 */
-  readonly healthCheckRetries?: number;
-  /** Milliseconds until a health check has failed. @default - the cloud controller's 3000 */
-  readonly healthCheckTimeoutMs?: number;
-  /** Milliseconds between health checks. @default - the cloud controller's 10000 */
-  readonly healthCheckIntervalMs?: number;
 }
+
+/** A firewall of this component's own. */
+type OwnFirewall = Extract<LoadBalancerSettings["firewall"], { rules: "None" }>;
 
 /** Ports of the listeners. */
 const LISTENERS = [80, 443];
@@ -66,41 +35,33 @@ export class LoadBalancer extends pulumi.ComponentResource {
   readonly address: pulumi.Output<string> | undefined;
   /** OCID of the reserved public IP behind {@link address}. */
   readonly reservedIp: pulumi.Output<string> | undefined;
-  /** The part of the gateway's Service that the cloud controller reads, as values of the gateway's chart. */
-  readonly serviceValues: ChartValues & { readonly type: "LoadBalancer" };
-
-  /** Refuses, on previews too, what the cloud controller cannot do for the Service; for the gateway's release. */
-  readonly releaseHooks: pulumi.ResourceHookBinding;
-  /** What Envoy must expect of the load balancer, as values of the gateway's chart. */
-  readonly gatewayValues: ChartValues;
+  /** What the gateway must be for the cloud controller to make the load balancer. */
+  readonly exposure: Exposure;
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[];
 
   constructor(name: string, args: LoadBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:LoadBalancer", name, {}, opts);
 
-    const ip = args.internal ? undefined : this.publicIp(name, args);
-    const nsg = args.rules === "None" ? this.firewall(name, args) : undefined;
+    const { address, firewall } = args;
+    const ip = address.kind === "reserved" ? this.publicIp(name, args, address.id) : undefined;
+    const nsg = firewall.rules === "None" ? this.firewall(name, args, firewall) : undefined;
     this.address = ip?.ipAddress;
     this.reservedIp = ip?.id;
-    this.serviceValues = {
-      type: "LoadBalancer",
-      annotations: annotations(args, nsg),
-      ...(this.address && { loadBalancerIP: this.address }),
-      externalTrafficPolicy: args.externalTrafficPolicy,
-      // Where the controller writes the listeners' rules, this is where it takes their sources from.
-      ...(args.rules !== "None" && { loadBalancerSourceRanges: args.allowedCidrs }),
+    this.exposure = {
+      service: {
+        type: "LoadBalancer",
+        annotations: annotations(args, nsg),
+        ...(ip && { loadBalancerIP: ip.ipAddress }),
+        externalTrafficPolicy: args.externalTrafficPolicy,
+        // Where the controller writes the listeners' rules, this is where it takes their sources from.
+        ...(firewall.rules !== "None" && { loadBalancerSourceRanges: args.allowedCidrs }),
+      },
+      values: proxyProtocolValues(args.proxyProtocol),
+      hooks: edgeHooks(name, adopted(args)),
     };
-
-    this.gatewayValues = proxyProtocolValues(args.proxyProtocol);
-    this.releaseHooks = {
-      beforeCreate: [previewHook(`${name}-address-free`, () => refuseUsedAddress(args.reservedIp))],
-      beforeUpdate: [
-        previewHook(`${name}-edge-fixed`, refuseOtherEdge),
-        // A gateway that gets its first load balancer begins with the address as a new one does.
-        previewHook(`${name}-first-address-free`, async ({ oldInputs }) => {
-          if (edgeOf(oldInputs).internal === undefined) await refuseUsedAddress(args.reservedIp);
-        }),
-      ],
-    };
+    const advice = adopted(args) === undefined ? "; set loadBalancer.reservedIp to it before the next up" : "";
+    this.kept = ip ? [pulumi.interpolate`reserved IP ${ip.id}${advice}`] : [];
 
     this.registerOutputs({ address: this.address, reservedIp: this.reservedIp });
   }
@@ -108,11 +69,10 @@ export class LoadBalancer extends pulumi.ComponentResource {
   private publicIp(
     name: string,
     args: LoadBalancerArgs,
+    id: string | undefined,
   ): { id: pulumi.Output<string>; ipAddress: pulumi.Output<string> } {
-    if (args.reservedIp !== undefined) {
-      const { ipAddress } = getPublicIpOutput({ id: args.reservedIp }, { parent: this });
-      return { id: pulumi.output(args.reservedIp), ipAddress };
-    }
+    if (id !== undefined)
+      return { id: pulumi.output(id), ipAddress: getPublicIpOutput({ id }, { parent: this }).ipAddress };
     return new PublicIp(
       `${name}-ip`,
       { compartmentId: args.compartmentId, lifetime: "RESERVED", displayName: args.displayName },
@@ -127,13 +87,16 @@ export class LoadBalancer extends pulumi.ComponentResource {
   }
 
   /** The load balancer's NSG with its rules, and the nodes' side of them. */
-  private firewall(name: string, args: LoadBalancerArgs): NetworkSecurityGroup {
-    const nodes = requireId(args.nodeNsgId, "nodeNsgId");
+  private firewall(
+    name: string,
+    args: LoadBalancerArgs,
+    { nodeNsgId: nodes, vcnId }: OwnFirewall,
+  ): NetworkSecurityGroup {
     const nsg = new NetworkSecurityGroup(
       `${name}-nsg`,
       {
         compartmentId: args.compartmentId,
-        vcnId: requireId(args.vcnId, "vcnId"),
+        vcnId,
         displayName: args.displayName,
       },
       { parent: this },
@@ -196,7 +159,7 @@ function annotations(
     "health-check-interval": args.healthCheckIntervalMs,
     "health-check-retries": args.healthCheckRetries,
     "health-check-timeout": args.healthCheckTimeoutMs,
-    internal: args.internal,
+    internal: args.address.kind === "internal",
     shape: "flexible",
     "shape-flex-max": args.maxMbps,
     "shape-flex-min": args.minMbps,
@@ -205,17 +168,17 @@ function annotations(
   return {
     "oci.oraclecloud.com/load-balancer-type": "lb",
     // Always written out: left to itself, the controller edits the subnets' security lists.
-    "oci.oraclecloud.com/security-rule-management-mode": args.rules,
+    "oci.oraclecloud.com/security-rule-management-mode": args.firewall.rules,
     ...(nsgIds.length > 0 && {
       "oci.oraclecloud.com/oci-network-security-groups": pulumi.concat(...separated(nsgIds)),
     }),
-    ...(args.rules === "NSG" && {
-      "oci.oraclecloud.com/oci-backend-network-security-group": requireId(args.nodeNsgId, "nodeNsgId"),
+    ...(args.firewall.rules === "NSG" && {
+      "oci.oraclecloud.com/oci-backend-network-security-group": args.firewall.nodeNsgId,
     }),
     ...Object.fromEntries(
       Object.entries(balancer)
         .filter(([, value]) => value !== undefined)
-        .map(([key, value]) => [`service.beta.kubernetes.io/oci-load-balancer-${key}`, String(value)]),
+        .map(([key, value]) => [annotationOf(key), String(value)]),
     ),
   };
 }
@@ -234,10 +197,20 @@ const proxyProtocolValues = (version: 1 | 2 | undefined): ChartValues =>
 /** IANA protocol number 6, TCP, and its ports, as OCI's security rules want them. */
 const tcp = (min: number, max: number) => ({ protocol: "6", tcpOptions: { destinationPortRange: { min, max } } });
 
-function requireId(id: string | undefined, field: string): string {
-  if (id === undefined) throw new pulumi.RunError(`loadBalancer.${field} is missing; these rules need it`);
-  return id;
-}
+/** OCID of a reserved IP that was there before this stack. */
+const adopted = ({ address }: LoadBalancerArgs) => (address.kind === "reserved" ? address.id : undefined);
+
+/** Refuses, on previews too, what the cloud controller cannot do for the Service; for the gateway's release. */
+const edgeHooks = (name: string, reservedIp: string | undefined): pulumi.ResourceHookBinding => ({
+  beforeCreate: [previewHook(`${name}-address-free`, () => refuseUsedAddress(reservedIp))],
+  beforeUpdate: [
+    previewHook(`${name}-edge-fixed`, refuseOtherEdge),
+    // A gateway that gets its first load balancer begins with the address as a new one does.
+    previewHook(`${name}-first-address-free`, async ({ oldInputs }) => {
+      if (edgeOf(oldInputs).internal === undefined) await refuseUsedAddress(reservedIp);
+    }),
+  ],
+});
 
 /**
  * Refuses to begin with a reserved IP that something else has: the Service would wait for it until the release fails.
@@ -277,11 +250,8 @@ function refuseOtherEdge({ urn, oldInputs, newInputs }: pulumi.ResourceHookArgs)
 
 /** What of the Service cannot change, as far as it is OCI's. */
 function edgeOf(inputs: Record<string, unknown> | undefined) {
-  const { service } = (inputs?.values ?? {}) as {
-    service?: { annotations?: Record<string, string>; loadBalancerIP?: unknown };
-  };
-  const annotation = (name: string) => service?.annotations?.[`service.beta.kubernetes.io/oci-load-balancer-${name}`];
-  const ip = service?.loadBalancerIP;
+  const { annotations, loadBalancerIP: ip } = serviceOf(inputs ?? {});
+  const annotation = (name: string) => annotations?.[annotationOf(name)];
   return {
     internal: annotation("internal"),
     // In a preview, the address of an IP that is yet to be made is no text.

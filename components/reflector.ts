@@ -1,6 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart } from "../settings/charts.ts";
-import { chartRelease, requests } from "./charts.ts";
+import { chartRelease } from "./release.ts";
+import { requests } from "./sizing.ts";
+
+/** Where Reflector runs. */
+export const REFLECTOR_NAMESPACE = "kube-system";
+/** Its Helm release, and its Deployment, which the chart names like it. */
+export const REFLECTOR_RELEASE = "reflector";
 
 export interface ReflectorArgs {
   readonly chart: Chart;
@@ -15,8 +21,8 @@ export class Reflector extends pulumi.ComponentResource {
       {
         chart: "reflector",
         source: args.chart,
-        releaseName: "reflector",
-        namespace: "kube-system",
+        releaseName: REFLECTOR_RELEASE,
+        namespace: REFLECTOR_NAMESPACE,
         // One in every size: it elects no leader, and two would both write each copy.
         values: { replicaCount: 1, ...requests("25m", "128Mi") },
         overrides: args.chart.values,

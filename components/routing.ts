@@ -2,6 +2,7 @@ import type { IGateway } from "@kubernetes-models/istio/networking.istio.io/v1/G
 import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
+import type { Service } from "../settings/services.ts";
 
 export interface TlsGatewayArgs {
   /** Namespace of the ingress gateway's pods, where istiod looks for the Secret. */
@@ -9,17 +10,15 @@ export interface TlsGatewayArgs {
   /** Labels of the ingress gateway's pods. */
   readonly selector: Readonly<Record<string, string>>;
   /** Hosts to serve: all DNS names of the certificate. */
-  readonly hosts: string[];
-  /** The Secret with certificate and key. */
-  readonly secretName: string;
+  readonly hosts: readonly string[];
+  /** The certificate, with the Secret that holds it and its key. */
+  readonly certificate: { readonly secretName: string };
   /** Lowest TLS version that is accepted. */
   readonly minTls: "1.2" | "1.3";
 }
 
-const GATEWAY = "istio-gateway";
-
-/** What a VirtualService names to be served by the Gateway, `<namespace>/<name>`. */
-export const gatewayReference = (namespace: string) => `${namespace}/${GATEWAY}`;
+/** The Gateway, in the namespace of the ingress gateway's pods. */
+export const GATEWAY = "istio-gateway";
 
 /** Where TLS ends: HTTPS on 443 with the wildcard certificate, and a redirect to it on 80. */
 export class TlsGateway extends pulumi.ComponentResource {
@@ -37,15 +36,15 @@ export class TlsGateway extends pulumi.ComponentResource {
           servers: [
             {
               port: { number: 80, name: "http", protocol: "HTTP" },
-              hosts: args.hosts,
+              hosts: [...args.hosts],
               tls: { httpsRedirect: true },
             },
             {
               port: { number: 443, name: "https", protocol: "HTTPS" },
-              hosts: args.hosts,
+              hosts: [...args.hosts],
               tls: {
                 mode: "SIMPLE",
-                credentialName: args.secretName,
+                credentialName: args.certificate.secretName,
                 minProtocolVersion: args.minTls === "1.3" ? "TLSV1_3" : "TLSV1_2",
               },
             },
@@ -59,23 +58,13 @@ export class TlsGateway extends pulumi.ComponentResource {
   }
 }
 
-/** A Service in the cluster, and the host that it is to answer for. */
-interface Route {
-  /** Names the VirtualService, `<name>-vs`. */
-  readonly name: string;
-  /** The Service's namespace; the VirtualService stands in it too. */
-  readonly namespace: string;
-  /** The Service's name. */
-  readonly service: string;
-  /** The Service's port. */
-  readonly port: number;
-  readonly host: string;
-}
+/** The VirtualService of a service. */
+export const virtualServiceName = (service: string) => `${service}-vs`;
 
 export interface RoutesArgs {
-  /** The Gateway to attach to, `<namespace>/<name>`. */
-  readonly gateway: string;
-  readonly routes: readonly Route[];
+  /** Namespace of the Gateway to attach to. */
+  readonly gatewayNamespace: string;
+  readonly services: readonly Service[];
 }
 
 /** What is served: one VirtualService for each host, in the namespace of its Service. */
@@ -84,20 +73,20 @@ export class Routes extends pulumi.ComponentResource {
     // Without the routes as inputs: one service more would otherwise show as a change of this component too.
     super("oke-platform:platform:Routes", name, {}, opts);
 
-    for (const route of args.routes) {
+    for (const service of args.services) {
       new CustomResource(
-        `${name}-${route.namespace}/${route.name}`,
+        `${name}-${service.namespace}/${service.name}`,
         {
           apiVersion: "networking.istio.io/v1",
           kind: "VirtualService",
-          metadata: { name: `${route.name}-vs`, namespace: route.namespace },
+          metadata: { name: virtualServiceName(service.name), namespace: service.namespace },
           spec: {
-            hosts: [route.host],
-            gateways: [args.gateway],
+            hosts: [service.host],
+            gateways: [`${args.gatewayNamespace}/${GATEWAY}`],
             http: [
               {
                 match: [{ uri: { prefix: "/" } }],
-                route: [{ destination: { host: route.service, port: { number: route.port } } }],
+                route: [{ destination: { host: service.service, port: { number: service.port } } }],
               },
             ],
           },
@@ -109,3 +98,28 @@ export class Routes extends pulumi.ComponentResource {
     this.registerOutputs();
   }
 }
+
+/** Where a host goes. */
+export interface RoutedHost {
+  readonly host: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly port: number;
+}
+
+/** The inputs of a VirtualService that its {@link RoutedHost} is in. */
+export const ROUTE_INPUTS = ["spec.hosts", "spec.http", "metadata"] as const;
+
+/** What a VirtualService with these inputs routes. */
+export function routeOf({ metadata, spec }: Readonly<Record<string, unknown>>): RoutedHost {
+  const { hosts, http } = spec as NonNullable<IVirtualService["spec"]>;
+  const { host: service = "?", port } = http?.[0]?.route?.[0]?.destination ?? {};
+  const { namespace = "?" } = metadata as { namespace?: string };
+  return { host: hosts?.[0] ?? "?", namespace, service, port: port?.number ?? 0 };
+}
+
+/** Whether an input of the Gateway says which hosts it serves, by its path. */
+export const isGatewayHosts = (path: string): boolean => /^spec\.servers\[\d+\]\.hosts/.test(path);
+
+/** Whether an input of the Gateway is the lowest TLS version, by its path. */
+export const isMinTls = (path: string): boolean => path.endsWith(".tls.minProtocolVersion");

@@ -1,17 +1,12 @@
 import type { IClusterSecretStore } from "@kubernetes-models/external-secrets/external-secrets.io/v1/ClusterSecretStore";
 import * as pulumi from "@pulumi/pulumi";
+import type { VaultSettings } from "../settings/vault.ts";
 import type { SecretKey, VaultLogin } from "../settings/vault-login.ts";
 import { awaited } from "./awaited.ts";
 
-export interface SecretStoreArgs {
-  /** URL at which External Secrets reaches Vault, from inside the cluster. */
-  readonly server: string;
-  /** Mount of the KV version 2 engine. */
-  readonly mount: string;
+export interface SecretStoreArgs extends Pick<VaultSettings, "clusterAddress" | "mount" | "login"> {
   /** The CA that signed Vault's certificate: its PEM, or where in the cluster it is. @default - the system's trusted roots */
   readonly ca?: string | SecretKey;
-  /** How to log in. */
-  readonly auth: VaultLogin;
 }
 
 /** Seconds for External Secrets to log in to Vault; it takes less than one. */
@@ -33,11 +28,11 @@ export class SecretStore extends pulumi.ComponentResource {
         spec: {
           provider: {
             vault: {
-              server: args.server,
+              server: args.clusterAddress,
               path: args.mount,
               version: "v2",
               ...caOf(args.ca),
-              auth: authOf(args.auth),
+              auth: authOf(args.login),
             },
           },
         },
@@ -58,15 +53,15 @@ function caOf(ca: SecretStoreArgs["ca"]) {
 }
 
 // A cluster-wide store has no namespace of its own to look in, so that each reference names one.
-function authOf(auth: VaultLogin) {
-  switch (auth.method) {
+function authOf(login: VaultLogin) {
+  switch (login.method) {
     case "kubernetes":
       return {
-        kubernetes: { mountPath: auth.path, role: auth.role, serviceAccountRef: { ...auth.serviceAccount } },
+        kubernetes: { mountPath: login.path, role: login.role, serviceAccountRef: { ...login.serviceAccount } },
       };
     case "token":
-      return { tokenSecretRef: { ...auth.secret } };
+      return { tokenSecretRef: { ...login.secret } };
     case "appRole":
-      return { appRole: { path: auth.path, roleId: auth.roleId, secretRef: { ...auth.secret } } };
+      return { appRole: { path: login.path, roleId: login.roleId, secretRef: { ...login.secret } } };
   }
 }

@@ -25,33 +25,39 @@ export interface TokenSecretArgs {
 export const KV_VERSION = "oke-platform/kv-version";
 /** The Secret, and the ExternalSecret that makes it. */
 export const TOKEN_SECRET = "cloudflare-token-secret";
+/** The Secret, and the key in it that holds the token. */
+export const TOKEN_REF = { name: TOKEN_SECRET, key: "api-token" } as const;
 const SERIAL = "oke-platform/token-serial";
 
-/** Seconds for the first sync; it takes less than one when the store is Ready and the path is written. */
-const READY_SECONDS = 300;
+/**
+ * Seconds for the first sync; it takes less than one when the store is Ready and the path is written, and the
+ * controller's election in between takes half a minute.
+ */
+const READY_SECONDS = 120;
 
 /** The Cloudflare token in the cluster: an ExternalSecret that has been synced from Vault. */
 export class TokenSecret extends pulumi.ComponentResource {
-  /** The Secret, and the key in it, that holds the token. */
-  readonly ref = { name: TOKEN_SECRET, key: "api-token" } as const;
+  /** Serial of the token that the cluster was told to read; undefined when it is somebody else's. */
+  readonly serial: number | undefined;
   /** Version of the write in Vault that the cluster was told to read. */
   readonly version: pulumi.Output<string>;
 
   constructor(name: string, args: TokenSecretArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:TokenSecret", name, {}, opts);
 
+    this.serial = args.serial;
     this.version = pulumi.output(args.version);
     awaited<IExternalSecret>(
       name,
       {
         apiVersion: "external-secrets.io/v1",
         kind: "ExternalSecret",
-        metadata: { name: this.ref.name, namespace: args.namespace },
+        metadata: { name: TOKEN_REF.name, namespace: args.namespace },
         spec: {
           refreshInterval: "1h",
           secretStoreRef: { kind: "ClusterSecretStore", name: args.storeName },
-          target: { name: this.ref.name, creationPolicy: "Owner" },
-          data: [{ secretKey: this.ref.key, remoteRef: { key: args.path, property: args.property } }],
+          target: { name: TOKEN_REF.name, creationPolicy: "Owner" },
+          data: [{ secretKey: TOKEN_REF.key, remoteRef: { key: args.path, property: args.property } }],
         },
       },
       READY_SECONDS,
@@ -64,7 +70,7 @@ export class TokenSecret extends pulumi.ComponentResource {
       },
     );
 
-    this.registerOutputs({ ref: this.ref });
+    this.registerOutputs({ version: this.version });
   }
 }
 

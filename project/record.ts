@@ -1,6 +1,5 @@
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
+import { runProgram } from "./program.ts";
 import { projectDirectory, readStack, type StackConfig } from "./stack.ts";
 
 /** A resource as the program registered it. */
@@ -29,6 +28,8 @@ export interface Registration {
     readonly updateSeconds: number | undefined;
     /** Names of the hooks that are called before the resource is touched. */
     readonly hooks: string[];
+    /** Names of the hooks that are called when it fails. */
+    readonly errorHooks: string[];
     /** URN and id of the provider, `urn::id`; empty for the package's default provider. */
     readonly provider: string;
   };
@@ -71,7 +72,7 @@ export async function record(
   cloud: pulumi.runtime.Mocks = nothingKnown,
 ): Promise<Registration[]> {
   await pulumi.runtime.setMocks(cloud, "oke-platform", stack, cloud === nothingKnown);
-  pulumi.runtime.setAllConfig(config.values, config.secrets);
+  pulumi.runtime.setAllConfig(config.values, [...config.secrets]);
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
   // The mock monitor knows no hooks; the engine calls them, and nothing of that is recorded.
   for (const register of ["registerResourceHook", "registerErrorHook"] as const)
@@ -123,8 +124,6 @@ export async function record(
   });
 }
 
-let imports = 0;
-
 /** What a stack is recorded with. */
 export interface RecordOptions {
   /** What answers for the providers. @default - nothing is known, as in a preview of an empty world */
@@ -140,9 +139,7 @@ export async function recordStack(
   stack: string,
   { cloud = nothingKnown, configure = (config) => config, directory = projectDirectory }: RecordOptions = {},
 ): Promise<Registration[]> {
-  // Another query is another module: the program's top level runs again, and only that registers anything.
-  const program = `${pathToFileURL(join(directory, "index.ts")).href}?recorded=${imports++}`;
-  return record(() => import(/* @vite-ignore */ program), stack, configure(await readStack(stack, directory)), cloud);
+  return record(() => runProgram(directory), stack, configure(await readStack(stack, directory)), cloud);
 }
 
 const STACK = "pulumi:pulumi:Stack";
@@ -181,6 +178,7 @@ function read(request: Request, urn: string): Omit<Registration, "dependsOn"> {
       createSeconds: seconds(timeouts?.getCreate()),
       updateSeconds: seconds(timeouts?.getUpdate()),
       hooks: [...(hooks?.getBeforeCreateList() ?? []), ...(hooks?.getBeforeUpdateList() ?? [])],
+      errorHooks: hooks?.getOnErrorList() ?? [],
       provider: request.getProvider(),
     },
   };
@@ -210,5 +208,7 @@ interface Request {
   getIgnorechangesList?(): string[];
   getImportid?(): string;
   getCustomtimeouts?(): { getCreate(): string; getUpdate(): string } | undefined;
-  getHooks?(): { getBeforeCreateList(): string[]; getBeforeUpdateList(): string[] } | undefined;
+  getHooks?():
+    | { getBeforeCreateList(): string[]; getBeforeUpdateList(): string[]; getOnErrorList(): string[] }
+    | undefined;
 }

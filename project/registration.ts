@@ -23,3 +23,18 @@ export const lastName = (urn: string) => urn.split("::").slice(3).join("::");
 
 /** Whether a provider makes resources of this type; components and providers are the engine's alone. */
 export const isProviders = (type: string) => !/^(pulumi|oke-platform):/.test(type);
+
+/** The same value, whatever order its keys are in. */
+export const same = (a: unknown, b: unknown) => canonical(a) === canonical(b);
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === "object" && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([x], [y]) => (x < y ? -1 : 1)))
+      : item,
+  );
+}
+
+/** The value at a path such as "metadata.name". */
+export const valueAt = (properties: Properties, path: string) =>
+  path.split(".").reduce<unknown>((value, key) => (value as Properties | undefined)?.[key], properties);

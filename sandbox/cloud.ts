@@ -1,6 +1,8 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { lock } from "proper-lockfile";
-import { type Latencies, type State, usualLatencies, World } from "./world.ts";
+import type { State } from "./world/state.ts";
+import { openWorld, usualLatencies } from "./world/systems.ts";
+import type { Latencies, World } from "./world/world.ts";
 
 /** The world in a file, with its clock tied to the real one. */
 interface Stored {
@@ -28,7 +30,7 @@ export class Cloud {
    * @param state used when there is no file yet
    * @param scale real seconds for each virtual second, above 0
    */
-  async start(state: State, scale: number, latencies = usualLatencies): Promise<void> {
+  async start(state: State, scale: number, latencies: Latencies = usualLatencies): Promise<void> {
     const former = await this.#read().catch(() => undefined);
     const world = former?.state ?? state;
     await this.#write({ scale, since: { real: Date.now(), virtual: world.now }, latencies, state: world });
@@ -50,7 +52,7 @@ export class Cloud {
       const release = await lock(this.file, { stale: 5000, retries: { retries: 1000, minTimeout: 5, maxTimeout: 50 } });
       try {
         const stored = await this.#read();
-        const world = new World(stored.state, stored.latencies);
+        const world = openWorld(stored.state, stored.latencies);
         const { real, virtual } = stored.since;
         world.advance(virtual + (Date.now() - real) / 1000 / stored.scale);
         try {

@@ -13,10 +13,13 @@ import {
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
+import { runProgram } from "../project/program.ts";
 import { projectDirectory, readStack, type StackConfig } from "../project/stack.ts";
 import { Cloud } from "./cloud.ts";
 import { findEngine } from "./engine.ts";
-import { emptyWorld, type Latencies, type State, worldWithoutVault } from "./world.ts";
+import { emptyWorld, worldWithoutVault } from "./world/beginnings.ts";
+import type { State } from "./world/state.ts";
+import type { Latencies } from "./world/world.ts";
 
 export interface SandboxOptions {
   /** Where state, world and the stack's copy are kept; made when missing. */
@@ -44,9 +47,6 @@ const run = promisify(execFile);
 /** The packages whose providers the sandbox stands in for. */
 const PACKAGES = ["kubernetes", "oci", "cloudflare", "vault"];
 
-const program = new URL("../index.ts", import.meta.url).href;
-let imports = 0;
-
 /**
  * The unchanged program on the real engine, with a world in the place of the clouds.
  *
@@ -71,8 +71,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     {
       stackName: stack,
       projectName: project.name,
-      // Another query is another module: the program's top level runs once in each operation.
-      program: async () => ({ ...(await import(/* @vite-ignore */ `${program}?run=${imports++}`)) }),
+      program: () => runProgram(),
     },
     {
       workDir,
@@ -109,7 +108,7 @@ const VAULT = "oke-platform:vault";
 
 /** The settings that are maps, of which the sandbox reads one. */
 const settingsOf = ({ values }: StackConfig) =>
-  ({ vault: JSON.parse(values[VAULT] ?? "null") }) as { vault: Record<string, unknown> | null };
+  ({ vault: JSON.parse(values[VAULT] || "null") }) as { vault: Record<string, unknown> | null };
 
 const recordedIn = (directory: string) => join(directory, "vault.initialized");
 
@@ -135,12 +134,10 @@ async function stackSettings(workDir: string, stack: string, config: StackConfig
   const before = await readFile(join(workDir, `Pulumi.${stack}.yaml`), "utf8").catch(() => "");
   const { encryptionsalt } = (parse(before) ?? {}) as StackSettings & { encryptionsalt?: string };
   const values = Object.entries(config.values).filter(([key]) => !config.secrets.includes(key));
-  const settings = { config: Object.fromEntries(values.map(([key, value]) => [key, parseValue(value)])) };
+  // Text, all of it: it is as text that the engine hands over objects and lists, too.
+  const settings = { config: Object.fromEntries(values) };
   return { ...settings, ...(encryptionsalt !== undefined && { encryptionsalt }) } as StackSettings;
 }
-
-/** Objects and lists as themselves, as a stack file has them. */
-const parseValue = (value: string) => (/^[[{]/.test(value) ? JSON.parse(value) : value);
 
 /** The Automation API looks for `bin/pulumi` below a root. */
 async function makeRoot(root: string, engine: string): Promise<string> {
@@ -153,7 +150,7 @@ async function makeRoot(root: string, engine: string): Promise<string> {
 
 /** The engine starts `pulumi-resource-<name>` and reads a port from it. */
 async function makePlugins(directory: string): Promise<string> {
-  const provider = fileURLToPath(new URL("provider.ts", import.meta.url));
+  const provider = fileURLToPath(new URL("plugin/provider.ts", import.meta.url));
   await mkdir(directory, { recursive: true });
   for (const name of PACKAGES) {
     const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };

@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Cloud } from "./cloud.ts";
-import { initialiseVault, Refusal, sha256, unsealVault, vaultOutOfReach, vaultRefusal, type World } from "./world.ts";
+import { Refusal, sha256 } from "./world/state.ts";
+import { initialiseVault, unsealVault, vaultOutOfReach, vaultRefusal } from "./world/vault.ts";
+import type { World } from "./world/world.ts";
 
 // The part of Vault's HTTP API with which the world's Vault is initialised and unsealed:
 // https://developer.hashicorp.com/vault/api-docs/system

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { examples } from "../project/placeholders.ts";
 import type { Registration } from "../project/record.ts";
-import { graphOf, replayUp } from "../sandbox/replay.ts";
-import { answers, emptyWorld, problemsOf } from "../sandbox/world.ts";
+import { graphOf } from "../sandbox/schedule/graph.ts";
+import { replayUp } from "../sandbox/schedule/up.ts";
+import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { answers } from "../sandbox/world/load-balancer.ts";
+import { problemsOf } from "../sandbox/world/served.ts";
 import { type Changes, named, registrationsOf } from "./harness.ts";
 
 // The edge of the cloud, from settings to what OCI and Cloudflare are asked for, value by value. That the cloud
@@ -228,7 +231,7 @@ describe("the backends", () => {
   ): Promise<{ answers: boolean; problems: string[] }> {
     const registrations = await registrationsOf("prod", changes);
     const { world } = replayUp(graphOf(registrations.filter(({ name }) => !without(name))), { state: emptyWorld() });
-    world.advance(world.now + world.latencies.reflection);
+    world.advance(world.now + world.seconds("reflection"));
     const [balancer] = world.items("LoadBalancer");
     return {
       answers: balancer !== undefined && answers(world, balancer),
@@ -259,7 +262,7 @@ describe("the PROXY protocol", () => {
         charts: { istio: { values: { gateway: values } } },
       };
       const { world } = replayUp(graphOf(await registrationsOf("prod", changes)));
-      world.advance(world.now + world.latencies.reflection);
+      world.advance(world.now + world.seconds("reflection"));
       return problemsOf(world, "vault.cluster.example.com");
     };
     expect(await problemsWith({})).toEqual([]);

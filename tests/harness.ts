@@ -1,18 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { vi } from "vitest";
-import { examples } from "../project/placeholders.ts";
 import { type Registration, record } from "../project/record.ts";
 import { readStack } from "../project/stack.ts";
-import { willingCloud } from "../sandbox/replay.ts";
-import {
-  addressOf,
-  emptyWorld,
-  type State,
-  sha256,
-  World,
-  worldWithBareVault,
-  worldWithoutVault,
-} from "../sandbox/world.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
 
 /** Settings to change, by key below `oke-platform:`; undefined removes one. */
 export type Changes = Readonly<Record<string, unknown>>;
@@ -27,7 +17,8 @@ export async function registrationsOf(
   secrets: Secrets = {},
   cloud: pulumi.runtime.Mocks = willingCloud(),
 ): Promise<Registration[]> {
-  const { values, secrets: secretKeys } = await readStack(stack);
+  const { values: shipped, secrets: secretKeys } = await readStack(stack);
+  const values = { ...shipped };
   for (const [key, value] of Object.entries({ ...changes, ...secrets })) {
     if (value === undefined) delete values[`oke-platform:${key}`];
     else values[`oke-platform:${key}`] = typeof value === "string" ? value : JSON.stringify(value);
@@ -35,7 +26,14 @@ export async function registrationsOf(
   const config = { values, secrets: [...secretKeys, ...Object.keys(secrets).map((key) => `oke-platform:${key}`)] };
   // Imported afresh: the program's top level is what is recorded.
   vi.resetModules();
-  return record(() => import("../index.ts"), stack, config, cloud);
+  const { stackTraceLimit } = Error;
+  // The SDK writes a stack out for each promise, which is half of what a recording costs.
+  Error.stackTraceLimit = 0;
+  try {
+    return await record(() => import("../index.ts"), stack, config, cloud);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** The resource of a name, of the providers' where a component has the same. */
@@ -45,189 +43,4 @@ export function named(registrations: Registration[], name: string): Registration
   if (one === undefined)
     throw new Error(`no resource is named ${name}; there are ${registrations.map((r) => r.name).join(", ")}`);
   return one;
-}
-
-/** A reserved IP that is there before the program is. */
-const ADOPTED = "ocid1.publicip.oc1.eu-frankfurt-1.aaaaadopted";
-
-/** A Vault that is there. */
-const VAULT = { address: "http://127.0.0.1:8200" };
-const CREDENTIAL = { name: "vault-login", namespace: "default", key: "value" };
-const ELSEWHERE = {
-  address: "https://vault.example.org",
-  clusterAddress: "https://vault.example.org",
-  caBundle: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-};
-const WITH_KEY = {
-  install: true,
-  kmsVaultId: "ocid1.vault.oc1.eu-frankfurt-1.aaaatheirs.abcdefgh",
-  kmsKeyId: "ocid1.key.oc1.eu-frankfurt-1.aaaatheirs.abcdefgi",
-};
-
-/** Stacks that together use every way of setting the program up. */
-export const variants: {
-  name: string;
-  stack: string;
-  changes?: Changes;
-  secrets?: Secrets;
-  /** The world to begin with. @default - an empty one */
-  worldOf?: (seed?: number) => State;
-  /** The settings of the first of two phases. @default - one phase is all */
-  bootstrap?: Changes;
-}[] = [
-  { name: "prod", stack: "prod" },
-  { name: "lab", stack: "lab" },
-  { name: "rules NSG", stack: "prod", changes: { loadBalancer: loadBalancer({ rules: "NSG" }) } },
-  { name: "internal", stack: "prod", changes: { loadBalancer: loadBalancer({ internal: true }) } },
-  {
-    name: "an adopted IP",
-    stack: "prod",
-    changes: { loadBalancer: loadBalancer({ reservedIp: ADOPTED }) },
-    worldOf: withReservedIp,
-  },
-  {
-    name: "a supplied token",
-    stack: "prod",
-    changes: { cloudflare: { token: "supplied" } },
-    secrets: { cloudflareApiToken: "the-supplied-token" },
-    worldOf: withToken,
-  },
-  { name: "a rotated token", stack: "prod", changes: { cloudflare: { tokenSerial: 3 } } },
-  {
-    name: "External Secrets already there",
-    stack: "prod",
-    changes: { externalSecrets: { install: false } },
-    worldOf: withExternalSecrets,
-  },
-  {
-    name: "access managed in a Vault that holds nothing",
-    stack: "prod",
-    changes: { vault: { ...VAULT, access: "managed" } },
-    worldOf: worldWithBareVault,
-  },
-  {
-    name: "access managed in a Vault that others have set up",
-    stack: "prod",
-    changes: { vault: { ...VAULT, access: "managed" } },
-    worldOf: withForeignMounts,
-  },
-  {
-    name: "Vault elsewhere, by token",
-    stack: "prod",
-    changes: { vault: { ...ELSEWHERE, auth: { method: "token", secret: CREDENTIAL } } },
-    worldOf: withCredential,
-  },
-  {
-    name: "Vault elsewhere, by AppRole",
-    stack: "prod",
-    changes: { vault: { ...ELSEWHERE, auth: { method: "appRole", roleId: "role-1", secret: CREDENTIAL } } },
-    worldOf: withCredential,
-  },
-  {
-    name: "Vault installed, unsealed by KMS",
-    stack: "prod",
-    changes: { vault: { install: true, initialized: true } },
-    bootstrap: { vault: { install: true } },
-    worldOf: worldWithoutVault,
-  },
-  {
-    name: "Vault installed, unsealed by a key that is there",
-    stack: "prod",
-    changes: { vault: { ...WITH_KEY, initialized: true } },
-    bootstrap: { vault: WITH_KEY },
-    worldOf: withKmsKey,
-  },
-  {
-    name: "Vault installed, unsealed by hand",
-    stack: "lab",
-    changes: { vault: { install: true, initialized: true } },
-    bootstrap: { vault: { install: true } },
-    worldOf: worldWithoutVault,
-  },
-  {
-    name: "no cloud at all",
-    stack: "prod",
-    changes: {
-      cluster: { context: "kind-kind" },
-      loadBalancer: undefined,
-      vault: undefined,
-      cloudflare: { token: "none" },
-      acme: { server: "ca" },
-    },
-  },
-  {
-    name: "k3s with DNS-01",
-    stack: "lab",
-    changes: { cluster: { context: "k3s" }, loadBalancer: undefined, gateway: { serviceType: "LoadBalancer" } },
-  },
-];
-
-function loadBalancer(changes: Record<string, unknown>) {
-  return {
-    compartmentId: examples["<compartment OCID>"],
-    vcnId: examples["<VCN OCID>"],
-    nodeNsgId: examples["<node NSG OCID>"],
-    rules: "None",
-    ...changes,
-  };
-}
-
-function withReservedIp(seed?: number): State {
-  const world = new World(emptyWorld(seed));
-  world.put({ kind: "PublicIp", name: "adopted", spec: {} }, ADOPTED).status.ipAddress = addressOf("adopted");
-  return world.state;
-}
-
-/** A world in which the operator has made the token. */
-function withToken(seed?: number): State {
-  const world = new World(emptyWorld(seed));
-  const zones = world.items("Zone").map(({ id }) => id);
-  const spec = { valueHash: sha256("the-supplied-token"), zones, permissions: ["DNS Write", "Zone Read"] };
-  world.put({ kind: "ApiToken", name: "the operator's", spec });
-  return world.state;
-}
-
-/** A world in which somebody else has mounted what the program needs in Vault. */
-function withForeignMounts(seed?: number): State {
-  const world = new World(worldWithBareVault(seed));
-  world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
-  world.put({ kind: "AuthBackend", name: "kubernetes", spec: { type: "kubernetes" } });
-  world.put({ kind: "AuthBackendConfig", name: "kubernetes", spec: { host: "https://10.0.0.1:6443" } });
-  return world.state;
-}
-
-/** A world with a Vault outside of the cluster, and the Secret with which the cluster logs in to it. */
-function withCredential(seed?: number): State {
-  const world = new World(worldWithBareVault(seed));
-  world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
-  const policy = 'path "secret/data/prod/*" { capabilities = ["read", "list"] }';
-  world.put({ kind: "Policy", name: "reader", spec: { policy } });
-  const vault = world.item("Vault /vault");
-  if (vault) vault.spec.logins = { credential: ["reader"], "approle/role-1/credential": ["reader"] };
-  const { name, namespace, key } = CREDENTIAL;
-  world.put({ kind: "Secret", name, namespace, spec: { data: { [key]: "credential" } } });
-  return world.state;
-}
-
-/** A world without a Vault, and with a key for one at OCI. */
-function withKmsKey(seed?: number): State {
-  const world = new World(worldWithoutVault(seed));
-  world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, WITH_KEY.kmsVaultId);
-  world.put({ kind: "Key", name: "theirs", spec: {} }, WITH_KEY.kmsKeyId);
-  return world.state;
-}
-
-/** A world in which somebody else runs External Secrets. */
-function withExternalSecrets(seed?: number): State {
-  const world = new World(emptyWorld(seed));
-  world.put({ kind: "Namespace", name: "external-secrets", spec: {} });
-  const release = {
-    kind: "Release",
-    namespace: "external-secrets",
-    name: "external-secrets",
-    spec: { chart: "external-secrets" },
-  };
-  world.put(release).status.installed = true;
-  world.state.definitions.push("external-secrets.io");
-  return world.state;
 }

@@ -1,49 +1,26 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { lastName } from "../project/registration.ts";
-import {
-  complaints,
-  type Graph,
-  graphOf,
-  type Happening,
-  latenciesFor,
-  leftovers,
-  replayDestroy,
-  replayUp,
-  timedCloud,
-  willingCloud,
-} from "../sandbox/replay.ts";
-import { emptyWorld, usualLatencies } from "../sandbox/world.ts";
+import { type Edge, type Graph, graphOf } from "../sandbox/schedule/graph.ts";
+import { latenciesFor } from "../sandbox/schedule/latencies.ts";
+import type { Happening } from "../sandbox/schedule/outcome.ts";
+import { timedCloud } from "../sandbox/schedule/timed-cloud.ts";
+import { replayUp } from "../sandbox/schedule/up.ts";
+import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { usualLatencies } from "../sandbox/world/systems.ts";
 import { leastSeconds, waveSeconds } from "../workbench/bench.ts";
-import { declaredEdges, isImplied, meritOf, type Surroundings } from "../workbench/edges.ts";
-import { type Changes, registrationsOf, variants } from "./harness.ts";
+import { declaredEdges, isImplied, type Surroundings } from "../workbench/edges.ts";
+import { edgesOf } from "./edges.ts";
+import { firstFault, seedsFrom } from "./faults.ts";
+import { registrationsOf } from "./harness.ts";
+import { setUp, variants } from "./variants.ts";
 
-// The order of things, proven against a world that refuses: the recorded program is played on its virtual clock.
-// What the world's rules leave out is not proven here.
+// The order of things, proven against a world that refuses: the recorded program is played on its virtual clock, under
+// a few of the schedules in tests/schedules. What the world's rules leave out is not proven here.
 
-/** The tables of latencies to play; `SEED=<n>` plays that one alone. */
-const seeds = (count: number) =>
-  process.env.SEED === undefined ? Array.from({ length: count }, (_, at) => at + 1) : [Number(process.env.SEED)];
+const seeds = seedsFrom(1, 20);
+const prod = graphOf(await registrationsOf("prod"));
 
-/** Why an `up` and the `destroy` after it went wrong under a seed; empty when they did not. */
-function faultsUnder(graph: Graph, seed: number, { worldOf = emptyWorld, bootstrap }: Surroundings): string[] {
-  const state = worldOf(seed);
-  const up = replayUp(graph, { state, latencies: latenciesFor(seed), ...(bootstrap && { bootstrap }) });
-  const faults = [...up.failures.map(({ name, reason }) => `${name}: ${reason}`), ...complaints(graph, up.world)];
-  if (faults.length > 0) return faults;
-  const down = replayDestroy(graph, up.world);
-  return [
-    ...down.failures.map(({ name, reason }) => `destroy ${name}: ${reason}`),
-    ...leftovers(down.world, worldOf().items),
-  ];
-}
-
-/** A way of setting the program up, recorded with the values that its clouds would give. */
-async function setUp({ stack, changes, secrets, worldOf = emptyWorld, ...phases }: (typeof variants)[number]) {
-  const record = async (settings?: Changes) =>
-    graphOf(await registrationsOf(stack, settings, secrets, willingCloud(worldOf())));
-  const bootstrap = phases.bootstrap && (await record({ ...changes, ...phases.bootstrap }));
-  return { graph: await record(changes), surroundings: { worldOf, bootstrap } };
-}
+const named = (edges: readonly Edge[]) => edges.map(({ from, to }) => `${lastName(from)} → ${lastName(to)}`).sort();
 
 describe.each(variants)("$name", (variant) => {
   let graph: Graph;
@@ -53,41 +30,22 @@ describe.each(variants)("$name", (variant) => {
     ({ graph, surroundings } = await setUp(variant));
   });
 
-  it("comes up and goes down under every seed, served at the end and never wrongly", () => {
-    const [failing] = seeds(["prod", "lab"].includes(variant.name) ? 2000 : 300).flatMap((seed) => {
-      const faults = faultsUnder(graph, seed, surroundings);
-      return faults.length > 0 ? [{ run: `SEED=${seed} npx vitest run tests/order.test.ts`, faults }] : [];
-    });
-    expect(failing).toBeUndefined();
-  }, 30_000);
-
-  it.runIf(variant.bootstrap)("registers nothing less in a second phase than in the first", () => {
-    const missing = [...(surroundings.bootstrap?.keys() ?? [])].filter((urn) => !graph.has(urn));
-    expect(missing).toEqual([]);
-    expect(surroundings.bootstrap?.size).toBeGreaterThan(20);
+  it(`comes up and goes down under the seeds from ${seeds.first} to ${seeds.last}, served at the end and never wrongly`, () => {
+    expect(firstFault(graph, seeds, surroundings)).toBeUndefined();
   });
 
-  it("has no dependency that others imply", () => {
-    const implied = declaredEdges(graph).filter((edge) => isImplied(graph, edge));
-    expect(implied.map(({ from, to }) => `${lastName(from)} → ${lastName(to)}`)).toEqual([]);
+  it("has the edges of the table, and none that others imply", () => {
+    expect(named(declaredEdges(graph))).toEqual(edgesOf(variant.name, "last"));
+    expect(named(declaredEdges(graph).filter((edge) => isImplied(graph, edge)))).toEqual([]);
   });
-});
 
-describe("every declared dependency", () => {
-  it("is one that something goes wrong without, in one way of setting the program up", async () => {
-    const useless = new Set<string>();
-    const useful = new Set<string>();
-    for (const variant of variants) {
-      const { graph, surroundings } = await setUp(variant);
-      for (const edge of declaredEdges(graph)) {
-        const name = `${lastName(edge.from)} → ${lastName(edge.to)}`;
-        if (useful.has(name)) continue;
-        (meritOf(graph, edge, 60, surroundings) === undefined ? useless : useful).add(name);
-      }
-    }
-    expect([...useless].filter((name) => !useful.has(name))).toEqual([]);
-    expect(useful.size).toBeGreaterThan(15);
-  }, 120_000);
+  if (variant.bootstrap === undefined) return;
+  it("has the edges of the table in its first phase, and registers nothing less in the second", () => {
+    const first: Graph = surroundings.bootstrap ?? new Map();
+    expect([...first.keys()].filter((urn) => !graph.has(urn))).toEqual([]);
+    expect(first.size).toBeGreaterThan(20);
+    expect(named(declaredEdges(first))).toEqual(edgesOf(variant.name, "first"));
+  });
 });
 
 describe("the replay", () => {
@@ -98,33 +56,11 @@ describe("the replay", () => {
       .sort((a, b) => Number.parseFloat(a) - Number.parseFloat(b) || (a < b ? -1 : 1));
 
   it.each([1, 7, 42, 1234])("tells what the whole program does under mocks, with seed %i", async (seed) => {
-    const replayed = replayUp(graphOf(await registrationsOf("prod")), {
-      state: emptyWorld(seed),
-      latencies: latenciesFor(seed),
-    });
+    const replayed = replayUp(prod, { state: emptyWorld(seed), latencies: latenciesFor(seed) });
     const cloud = timedCloud(emptyWorld(seed), latenciesFor(seed));
     await cloud.run(registrationsOf("prod", {}, {}, cloud.mocks));
     expect(inOrder(cloud.happenings)).toEqual(inOrder(replayed.happenings));
     expect(cloud.happenings.length).toBeGreaterThan(50);
-  });
-});
-
-describe("the order of prod", () => {
-  it("is this, in the place of sync waves", async () => {
-    const edges = declaredEdges(graphOf(await registrationsOf("prod")));
-    expect(edges.map(({ from, to }) => `${lastName(from)} waits for ${lastName(to)}`).sort()).toEqual([
-      "certificate waits for issuer",
-      "certificate waits for token-secret",
-      "ingress-gateway waits for istio",
-      "issuer waits for cert-manager",
-      "istio-istiod waits for istio-base",
-      "routes waits for istio",
-      "secret-store waits for external-secrets",
-      "tls-gateway waits for certificate",
-      "tls-gateway waits for istio",
-      "token-secret waits for cert-manager",
-      "token-secret waits for secret-store",
-    ]);
   });
 });
 
@@ -139,19 +75,4 @@ describe("the time it takes", () => {
     });
     expect(slow).toEqual([]);
   });
-});
-
-describe("a thousand services", () => {
-  it("are planned, and come up", async () => {
-    const services = Array.from({ length: 1000 }, (_, at) => ({
-      name: `service-${at}`,
-      namespace: "default",
-      port: 8080,
-    }));
-    const graph = graphOf(await registrationsOf("prod", { services }));
-    const up = replayUp(graph);
-    expect([...graph.values()].filter(({ inputs }) => inputs.kind === "VirtualService")).toHaveLength(1000);
-    expect(up.failures).toEqual([]);
-    expect(complaints(graph, up.world)).toEqual([]);
-  }, 30_000);
 });

@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { examples } from "../project/placeholders.ts";
 import type { Registration } from "../project/record.ts";
-import { willingCloud } from "../sandbox/replay.ts";
-import { type State, World, worldWithBareVault, worldWithoutVault } from "../sandbox/world.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
+import { worldWithBareVault, worldWithoutVault } from "../sandbox/world/beginnings.ts";
+import type { State } from "../sandbox/world/state.ts";
+import { openWorld } from "../sandbox/world/systems.ts";
 import { named, registrationsOf } from "./harness.ts";
 
 // Every setting at another value than its default arrives where it belongs, and every resource has the options that
@@ -13,7 +15,7 @@ const PEM_BASE64 = Buffer.from(PEM).toString("base64");
 
 /** A world whose Vault has a KV version 2 engine here and nowhere else. */
 function withMount(name: string): State {
-  const world = new World(worldWithBareVault());
+  const world = openWorld(worldWithBareVault());
   world.put({ kind: "Mount", name, spec: { type: "kv", version: "2" } });
   return world.state;
 }
@@ -133,7 +135,7 @@ describe("settings of Vault", () => {
   const kmsKeyId = "ocid1.key.oc1.eu-frankfurt-1.aaaatheirs.abcdefgi";
 
   it("reach one that is installed: its address, its key, its chart, the second phase", async () => {
-    const world = new World(worldWithoutVault());
+    const world = openWorld(worldWithoutVault());
     world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, kmsVaultId);
     const all = await registrationsOf(
       "lab",
@@ -221,7 +223,7 @@ describe("a kubeconfig's context", () => {
 describe("options", () => {
   it("are these, wherever they are not the defaults", async () => {
     const all = await registrationsOf("prod");
-    const said = all.flatMap(({ name, custom, options: { provider: _, ...options } }) => {
+    const said = all.flatMap(({ name, custom, options: { provider: _, errorHooks: __, ...options } }) => {
       const set = Object.entries(options).filter(
         ([, value]) => value !== undefined && value !== false && String(value) !== "",
       );
@@ -238,7 +240,7 @@ describe("options", () => {
       },
       issuer: awaited(300),
       "secret-store": awaited(300),
-      "token-secret": { ...awaited(300), hooks: ["token-secret-one-serial-on"] },
+      "token-secret": { ...awaited(120), hooks: ["token-secret-one-serial-on"] },
       certificate: awaited(1800),
     });
   });

@@ -4,20 +4,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { Mount } from "@pulumi/vault/mount.js";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { explainTakenNames } from "../components/adoption.ts";
-import { readerPolicy } from "../components/vault-access.ts";
+import { readerPolicy } from "../components/vault/access.ts";
 import { examples } from "../project/placeholders.ts";
 import { type Registration, record } from "../project/record.ts";
 import { lastName } from "../project/registration.ts";
 import { readStack } from "../project/stack.ts";
-import { willingCloud } from "../sandbox/replay.ts";
-import {
-  emptyWorld,
-  type Request,
-  type State,
-  World,
-  worldWithBareVault,
-  worldWithoutVault,
-} from "../sandbox/world.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
+import { emptyWorld, worldWithBareVault, worldWithoutVault } from "../sandbox/world/beginnings.ts";
+import type { Request, State } from "../sandbox/world/state.ts";
+import { openWorld } from "../sandbox/world/systems.ts";
 import { type Changes, named, registrationsOf, type Secrets } from "./harness.ts";
 
 // Vault from settings to what the cluster, OCI and Vault itself are asked for, value by value; and what is refused
@@ -67,7 +62,7 @@ const withWorld = (stack: string, vault: Changes, state: State, more: Changes = 
 
 /** A world with these in it, as somebody else has put them there. */
 function worldWith(state: State, ...requests: Request[]): State {
-  const world = new World(state);
+  const world = openWorld(state);
   for (const request of requests) world.put(request);
   return world.state;
 }
@@ -268,7 +263,7 @@ describe("Vault installed for small", () => {
   });
 
   it("unseals itself with a key that is there, which is asked for its addresses", async () => {
-    const world = new World(worldWithoutVault());
+    const world = openWorld(worldWithoutVault());
     world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, THEIRS.kmsVaultId);
     const [sealed, seen] = await withOutputs("lab", { vault: { install: true, ...THEIRS } }, world.state);
     expect(objects(sealed, "vault-s")).toEqual({
@@ -280,7 +275,7 @@ describe("Vault installed for small", () => {
   });
 
   it("unseals itself with a new key in a KMS vault that is there", async () => {
-    const world = new World(worldWithoutVault());
+    const world = openWorld(worldWithoutVault());
     world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, THEIRS.kmsVaultId);
     const changed = await withWorld("lab", { install: true, kmsVaultId: THEIRS.kmsVaultId }, world.state);
     expect(objects(changed, "vault-seal")).toEqual({
@@ -449,7 +444,7 @@ describe("Vault installed for production", () => {
   });
 
   it("makes no key in OCI where it is given one", async () => {
-    const world = new World(worldWithoutVault());
+    const world = openWorld(worldWithoutVault());
     world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, THEIRS.kmsVaultId);
     const changed = await withWorld("prod", { install: true, ...THEIRS }, world.state);
     expect(objects(changed, "vault-seal")).toEqual({});

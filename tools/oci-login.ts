@@ -2,6 +2,9 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { main, printer, type Terminal, toolCommand } from "./lib/command.ts";
+import { exchange, failureOf, type Question } from "./lib/http.ts";
 
 // Logs a GitHub Actions job in to OCI: its OIDC token is exchanged for one that OCI takes for an hour, and which both
 // the oci CLI and Pulumi's provider find in ~/.oci/config.
@@ -9,6 +12,9 @@ import { join } from "node:path";
 
 /** Who the token is for; the trust in OCI's identity domain can ask for it. */
 const AUDIENCE = "oci";
+
+/** Seconds for one answer. */
+const ANSWER_SECONDS = 30;
 
 /** The first line of a configuration that a later run may write anew. */
 const MARK = "# written by tools/oci-login.ts";
@@ -25,13 +31,19 @@ function needed(name: string): string {
 }
 
 /** The body of an answer, or an error with the service's own words; they hold no token. */
-async function answerOf(service: string, response: Response): Promise<Record<string, unknown>> {
-  const body = await response.text();
-  if (!response.ok) throw new Error(`${service} answers ${response.status}: ${body.slice(0, 500)}`);
+async function answerOf(service: string, url: string, question: Omit<Question, "timeoutMs">) {
+  const answer = exchange(url, { ...question, timeoutMs: ANSWER_SECONDS * 1000 }, async (response) => ({
+    status: response.statusCode ?? 0,
+    body: await text(response),
+  }));
+  const { status, body } = await answer.catch((error) => {
+    throw new Error(`${service} does not answer: ${failureOf(error)}`);
+  });
+  if (status < 200 || status > 299) throw new Error(`${service} answers ${status}: ${body.slice(0, 500)}`);
   return JSON.parse(body) as Record<string, unknown>;
 }
 
-async function main(): Promise<void> {
+async function login(log: (line: string) => void): Promise<void> {
   const [domain, client, secret] = [needed("OCI_DOMAIN_URL"), needed("OCI_CLIENT_ID"), needed("OCI_CLIENT_SECRET")];
   const [tenancy, region, environment] = [needed("OCI_TENANCY"), needed("OCI_REGION"), needed("GITHUB_ENV")];
   const [url, bearer] = [needed("ACTIONS_ID_TOKEN_REQUEST_URL"), needed("ACTIONS_ID_TOKEN_REQUEST_TOKEN")];
@@ -42,29 +54,25 @@ async function main(): Promise<void> {
     throw new Error(`${file} is there already, and not from here; remove it, or the variable OCI_DOMAIN_URL to use it`);
   }
 
-  const identity = await answerOf(
-    "GitHub's OIDC service",
-    await fetch(`${url}&audience=${AUDIENCE}`, { headers: { authorization: `bearer ${bearer}` } }),
-  );
+  const identity = await answerOf("GitHub's OIDC service", `${url}&audience=${AUDIENCE}`, {
+    headers: { authorization: `bearer ${bearer}` },
+  });
   // OCI signs the public half into its token: without the private one, which stays here, the token is worth nothing.
   const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const der = publicKey.export({ type: "spki", format: "der" });
-  const { token } = await answerOf(
-    "OCI's token exchange",
-    await fetch(`${domain.replace(/\/+$/, "")}/oauth2/v1/token`, {
-      method: "POST",
-      headers: { authorization: `Basic ${Buffer.from(`${client}:${secret}`).toString("base64")}` },
-      body: new URLSearchParams({
-        grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
-        requested_token_type: "urn:oci:token-type:oci-upst",
-        public_key: der.toString("base64"),
-        subject_token: String(identity.value),
-        subject_token_type: "jwt",
-      }),
+  const { token } = await answerOf("OCI's token exchange", `${domain.replace(/\/+$/, "")}/oauth2/v1/token`, {
+    method: "POST",
+    headers: { authorization: `Basic ${Buffer.from(`${client}:${secret}`).toString("base64")}` },
+    body: new URLSearchParams({
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      requested_token_type: "urn:oci:token-type:oci-upst",
+      public_key: der.toString("base64"),
+      subject_token: String(identity.value),
+      subject_token_type: "jwt",
     }),
-  );
+  });
   if (typeof token !== "string") throw new Error("OCI's token exchange answers without a token");
-  console.log(`::add-mask::${token}`);
+  log(`::add-mask::${token}`);
 
   const [keyFile, tokenFile] = [join(directory, "key.pem"), join(directory, "token")];
   const config = {
@@ -91,12 +99,13 @@ async function main(): Promise<void> {
     environment,
     `OCI_CLI_AUTH=security_token\nTF_VAR_auth=SecurityToken\nTF_VAR_config_file_profile=DEFAULT\nTF_VAR_region=${region}\n`,
   );
-  console.log(`logged in to OCI, tenancy ${tenancy}, for an hour`);
+  log(`logged in to OCI, tenancy ${tenancy}, for an hour`);
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+/** Run by a workflow alone, as a file. */
+const ociLoginCommand = (terminal: Terminal) =>
+  toolCommand("", "Logs a GitHub Actions job in to OCI, by the variables that docs/ci.md names.", terminal)
+    .name("node tools/oci-login.ts")
+    .action(() => login(printer(terminal)));
+
+await main(import.meta, ociLoginCommand);

@@ -4,12 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { isProviders } from "../project/registration.ts";
+import { isProviders, same } from "../project/registration.ts";
 import { projectDirectory, readStack, type StackConfig } from "../project/stack.ts";
-import { type Graph, replayUp } from "../sandbox/replay.ts";
-import { deadlineOf, modelOf, same } from "../sandbox/resources.ts";
+import { deadlineOf, requestOf } from "../sandbox/plugin/models.ts";
 import { collectSteps, openSandbox, type Step } from "../sandbox/sandbox.ts";
-import { emptyWorld, keyOf, type Latencies, Refusal, type State, usualLatencies, World } from "../sandbox/world.ts";
+import type { Graph } from "../sandbox/schedule/graph.ts";
+import { replayUp } from "../sandbox/schedule/up.ts";
+import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { keyOf, Refusal, type State } from "../sandbox/world/state.ts";
+import { openWorld, usualLatencies } from "../sandbox/world/systems.ts";
+import type { Latencies } from "../sandbox/world/world.ts";
 import { declaredEdges, graphOfStack, meritOf } from "./edges.ts";
 
 /** A measured ratio or count, and the most that it may be. */
@@ -23,17 +27,16 @@ interface Figure {
  * Seconds of the article's order, a wave starting when everything in the one before is ready. ArgoCD's pauses between
  * waves are left out.
  */
-export function waveSeconds({ charts, ...latencies }: Latencies): number {
-  const chart = (name: string) => charts[name] ?? 0;
-  const certificate = 2 * latencies.challenge;
+export function waveSeconds(latencies: Latencies): number {
+  const of = (what: string) => latencies[what] ?? Number.NaN;
   return (
-    Math.max(chart("cert-manager"), chart("reflector")) +
-    Math.max(chart("base") + chart("istiod"), chart("external-secrets") + latencies.ClusterSecretStore) +
-    chart("gateway") +
-    Math.max(latencies.ExternalSecret, latencies.ClusterIssuer) +
-    certificate +
-    latencies.reflection +
-    Math.max(latencies.Gateway, latencies.VirtualService)
+    Math.max(of("cert-manager"), of("reflector")) +
+    Math.max(of("base") + of("istiod"), of("external-secrets") + of("ClusterSecretStore")) +
+    of("LoadBalancer") +
+    Math.max(of("ExternalSecret"), of("ClusterIssuer")) +
+    2 * of("challenge") +
+    of("reflection") +
+    Math.max(of("Gateway"), of("VirtualService"))
   );
 }
 
@@ -44,7 +47,7 @@ export function waveSeconds({ charts, ...latencies }: Latencies): number {
  */
 export function leastSeconds(graph: Graph, state: State, latencies: Latencies): number {
   const usual = durations(graph, structuredClone(state), latencies);
-  const world = new World(structuredClone(state), latencies);
+  const world = openWorld(structuredClone(state), latencies);
   const start = world.now;
   const made = [...graph.values()].filter(({ urn }) => usual.has(urn));
   const waiting = new Set(made);
@@ -52,11 +55,11 @@ export function leastSeconds(graph: Graph, state: State, latencies: Latencies): 
   const done = new Set<string>();
   const mayBegin = ({ urn, type, name, inputs, dataDependsOn, options }: (typeof made)[number]) => {
     if (!dataDependsOn.every((source) => done.has(source) || !usual.has(source))) return false;
-    const trial = new World(structuredClone(world.state), latencies);
+    const trial = openWorld(structuredClone(world.state), latencies);
     try {
-      const key = keyOf(trial.create(modelOf(type).request(inputs, name, name)));
+      const key = keyOf(trial.create(requestOf(type, inputs, name, name)));
       const least = usual.get(urn) ?? 0;
-      const deadline = trial.now + Math.min(least + 0.001, deadlineOf(type, inputs, options.createSeconds) ?? Infinity);
+      const deadline = trial.now + Math.min(least + 0.001, deadlineOf(type, inputs, options.createSeconds));
       trial.advance(deadline);
       return trial.item(key)?.ready === true && trial.state.violations.length === world.state.violations.length;
     } catch (error) {
@@ -73,7 +76,7 @@ export function leastSeconds(graph: Graph, state: State, latencies: Latencies): 
     for (const node of waiting) {
       if (!mayBegin(node)) continue;
       waiting.delete(node);
-      running.set(node.urn, keyOf(world.create(modelOf(node.type).request(node.inputs, node.name, node.name))));
+      running.set(node.urn, keyOf(world.create(requestOf(node.type, node.inputs, node.name, node.name))));
     }
     if (running.size === 0 && waiting.size === 0) break;
     if (world.nextEvent === undefined) throw new Error(`the world never takes ${[...waiting].map(({ name }) => name)}`);
@@ -133,7 +136,7 @@ const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href
 const PULUMI = 'import * as pulumi from "@pulumi/pulumi";\n';
 /** What the program asks of the clouds is answered at once. */
 const MOCKS = `
-import { willingCloud } from ${url("../sandbox/replay.ts")};
+import { willingCloud } from ${url("../sandbox/schedule/willing-cloud.ts")};
 import { readStack } from ${url("../project/stack.ts")};
 const config = await readStack("prod");
 `;

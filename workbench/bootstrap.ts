@@ -4,8 +4,9 @@ import { projectDirectory } from "../project/stack.ts";
 import { recordInitialised, type Sandbox } from "../sandbox/sandbox.ts";
 import { serveVault } from "../sandbox/vault-api.ts";
 import { settingsOf } from "../tools/stack.ts";
-import { initializeVault, serverAt } from "../tools/vault.ts";
-import { keysFile } from "../tools/vault-keys.ts";
+import { initializeVault } from "../tools/vault/init.ts";
+import { keysFile } from "../tools/vault/keys.ts";
+import { serverAt } from "../tools/vault/servers.ts";
 
 /**
  * What the operator does between the two phases: `npm run vault:init` itself, with the world's Vault in the place of
@@ -21,7 +22,8 @@ export async function initialise(
   log: (line: string) => void = () => undefined,
 ): Promise<void> {
   const { vault } = await settingsOf(stack, projectDirectory, examples);
-  if (vault?.install !== true) throw new Error(`stack ${stack} has no vault.install; allowed: one that installs Vault`);
+  if (vault?.kind !== "installed")
+    throw new Error(`stack ${stack} has no vault.install; allowed: one that installs Vault`);
   const api = await serveVault(cloud);
   // Its cluster is not there to be asked, and not needed beside the server.
   const kubeConfig = () => Promise.reject(new Error("the sandbox has no API server"));

@@ -1,19 +1,16 @@
 import { recordStack } from "../project/record.ts";
 import { lastName } from "../project/registration.ts";
 import type { StackConfig } from "../project/stack.ts";
-import {
-  complaints,
-  type Edge,
-  type Graph,
-  graphOf,
-  latenciesFor,
-  leftovers,
-  type Outcome,
-  replayDestroy,
-  replayUp,
-  willingCloud,
-} from "../sandbox/replay.ts";
-import { emptyWorld, type State } from "../sandbox/world.ts";
+import { complaints } from "../sandbox/schedule/complaints.ts";
+import { replayDestroy } from "../sandbox/schedule/destroy.ts";
+import { type Edge, type Graph, graphOf } from "../sandbox/schedule/graph.ts";
+import { latenciesFor } from "../sandbox/schedule/latencies.ts";
+import type { Outcome } from "../sandbox/schedule/outcome.ts";
+import { replayUp } from "../sandbox/schedule/up.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
+import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { leftovers } from "../sandbox/world/leftovers.ts";
+import type { State } from "../sandbox/world/state.ts";
 
 // Which dependency is there for what: each declared one is taken out of the recorded program, which is then played
 // against the world until something goes wrong.
@@ -82,7 +79,7 @@ function whatWentWrong(
   if (complaint) return { merit: "not served", without: complaint };
   const [stuck] = replayDestroy(graph, outcome.world, edge).failures;
   if (stuck) return { merit: "destroy", without: `${stuck.name}: ${stuck.reason}` };
-  const [left] = leftovers(outcome.world, before);
+  const [left] = leftovers(outcome.world.state, before);
   if (left) return { merit: "destroy", without: `${left} is left behind` };
   const slower = outcome.seconds / play().seconds;
   return slower > 1.1

@@ -3,9 +3,12 @@ import { parseArgs } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { isProviders, lastName } from "../project/registration.ts";
 import { projectDirectory } from "../project/stack.ts";
-import { leftovers } from "../sandbox/replay.ts";
 import { collectSteps, forgetInitialised, openSandbox, type Step } from "../sandbox/sandbox.ts";
-import { emptyWorld, problemsOf, World } from "../sandbox/world.ts";
+import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { leftovers } from "../sandbox/world/leftovers.ts";
+import { problemsOf } from "../sandbox/world/served.ts";
+import { openWorld } from "../sandbox/world/systems.ts";
+import type { World } from "../sandbox/world/world.ts";
 import { initialise } from "./bootstrap.ts";
 
 const usage = `npm run sandbox -- <up|preview|destroy|vault:init> [--stack prod] [--scale 0.05]
@@ -65,13 +68,13 @@ async function main(): Promise<void> {
   if (command === "destroy") {
     const { summary: result } = await sandbox.stack.destroy({ onEvent });
     console.log(`Done: ${summary(result.resourceChanges)}`);
-    const world = new World(await sandbox.cloud.look());
+    const world = openWorld(await sandbox.cloud.look());
     const left = Object.keys(world.state.items).filter((key) => !(key in emptyWorld().items));
     console.log(`Left, to be used again:\n${left.map((key) => `  ${key}`).join("\n")}`);
     console.log("A next up makes another IP unless loadBalancer.reservedIp names this one.");
     if (world.items("Key").length > 0)
       console.log("Nor does it read the volumes unless vault.kmsKeyId names their key.");
-    const strays = leftovers(world);
+    const strays = leftovers(world.state);
     if (strays.length > 0) throw new Error(`left behind, though nothing keeps it:\n${strays.join("\n")}`);
     await forgetInitialised(directory);
     return;
@@ -85,7 +88,7 @@ async function main(): Promise<void> {
   }
   // The last copy of a new certificate comes a second after the Gateway.
   const { result: problems } = await sandbox.cloud.visit((world) => {
-    world.advance(world.now + world.latencies.reflection);
+    world.advance(world.now + world.seconds("reflection"));
     return problemsOfAll(world, outputs.urls?.value ?? []);
   });
   for (const url of (outputs.urls?.value ?? []) as string[])

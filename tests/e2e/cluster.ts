@@ -10,9 +10,9 @@ import {
   type KubeConfig,
   KubernetesObjectApi,
 } from "@kubernetes/client-node";
-import { type Forward, forward } from "../../tools/port-forward.ts";
-import { watchUntil } from "../../tools/watch.ts";
-import { issue, newIssuer } from "../servers.ts";
+import { watchUntil } from "../../tools/lib/watch.ts";
+import { type Forward, forward } from "../../tools/vault/port-forward.ts";
+import { issue, newIssuer } from "../pki.ts";
 import {
   CERT_MANAGER,
   CLOUDFLARE,

@@ -121,7 +121,10 @@ export function standInFiles(): Record<string, string> {
     files.map((file) => [`${to}/${file}`, readFileSync(join(directory, file), "utf8")]);
   return Object.fromEntries([
     ["package.json", JSON.stringify({ type: "module" })],
-    ["cloudflare.ts", readFileSync(join(import.meta.dirname, "cloudflare.ts"), "utf8")],
+    ...["cloudflare.ts", "cloudflare-api.ts"].map((file) => [
+      file,
+      readFileSync(join(import.meta.dirname, file), "utf8"),
+    ]),
     ...read(dnsPacket, ["package.json", ...modules], "node_modules/dns-packet"),
     ...read(ipCodec, ["package.json", "index.cjs"], "node_modules/@leichtgewicht/ip-codec"),
   ]);

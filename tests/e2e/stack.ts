@@ -8,6 +8,7 @@ import {
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
+import { runProgram } from "../../project/program.ts";
 import { projectDirectory, readStack } from "../../project/stack.ts";
 import { findEngine } from "../../sandbox/engine.ts";
 import { parseSettings, type Settings } from "../../settings/settings.ts";
@@ -144,9 +145,6 @@ const ENVIRONMENT = {
   PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
 };
 
-const program = new URL("../../index.ts", import.meta.url).href;
-let imports = 0;
-
 /**
  * Makes the stack, its state and its file in a directory of the run's own.
  *
@@ -174,8 +172,7 @@ export async function openStack(
     {
       stackName: "e2e",
       projectName: projectSettings.name,
-      // Another query is another module: the program's top level runs once in each operation.
-      program: async () => ({ ...(await import(/* @vite-ignore */ `${program}?e2e=${imports++}`)) }),
+      program: () => runProgram(),
     },
     {
       workDir,

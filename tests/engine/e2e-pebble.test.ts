@@ -10,7 +10,8 @@ import { crypto as acme, axios, Client } from "acme-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type StandIn, startStandIn } from "../e2e/cloudflare.ts";
 import { PEBBLE_ENV, pebbleConfig, TLS_NAMES } from "../e2e/fixtures.ts";
-import { closedPort, type Issuer, issue, newIssuer } from "../servers.ts";
+import { closedPort } from "../loopback.ts";
+import { type Issuer, issue, newIssuer } from "../pki.ts";
 import { findPebble } from "./pebble.ts";
 
 // The stand-ins with each other, without a cluster: Pebble, set up as in the cluster, validates what is written through
@@ -22,7 +23,7 @@ const TOKEN = "0123456789abcdef0123456789abcdef01234567";
 
 const binary = await findPebble();
 
-describe("Pebble and Cloudflare's stand-in", { timeout: 30_000 }, () => {
+describe("Pebble and Cloudflare's stand-in", () => {
   const closings: (() => Promise<unknown>)[] = [];
   let issuer: Issuer;
   let standIn: StandIn;

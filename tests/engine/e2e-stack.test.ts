@@ -5,10 +5,12 @@ import { delimiter, join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { projectDirectory } from "../../project/stack.ts";
 import { Cloud } from "../../sandbox/cloud.ts";
-import { sha256, World, worldWithBareVault } from "../../sandbox/world.ts";
+import { worldWithBareVault } from "../../sandbox/world/beginnings.ts";
+import { sha256 } from "../../sandbox/world/state.ts";
+import { openWorld } from "../../sandbox/world/systems.ts";
 import { CERT_MANAGER, NAMESPACE } from "../e2e/fixtures.ts";
 import { openStack, setValues, type Values, valuesOf, withIstio, withService } from "../e2e/stack.ts";
-import { newIssuer } from "../servers.ts";
+import { newIssuer } from "../pki.ts";
 
 // The steps of the end-to-end test through the real engine, with the sandbox's providers for want of a cluster: that the
 // stack's file, its changes and what is counted are right.
@@ -24,7 +26,7 @@ beforeAll(async () => {
   for (const name of ["kubernetes", "cloudflare", "vault"]) {
     const { version } = createRequire(import.meta.url)(`@pulumi/${name}/package.json`) as { version: string };
     const script = join(plugins, `pulumi-resource-${name}`);
-    const provider = join(projectDirectory, "sandbox/provider.ts");
+    const provider = join(projectDirectory, "sandbox/plugin/provider.ts");
     await writeFile(script, `#!/bin/sh\nOKE_SANDBOX_VERSION=${version} exec '${process.execPath}' '${provider}'\n`);
     await chmod(script, 0o755);
   }
@@ -43,7 +45,7 @@ afterAll(async () => {
 /** The cluster with the stand-ins, as the test makes it. */
 function worldBefore() {
   const state = worldWithBareVault();
-  const world = new World(state);
+  const world = openWorld(state);
   const zone = world.items("Zone")[0];
   if (zone === undefined) throw new Error("the sandbox's world has no zone");
   delete state.items[`Zone /${zone.name}`];
@@ -55,7 +57,7 @@ function worldBefore() {
   return state;
 }
 
-it("goes through all steps, each with the changes that are expected of it", { timeout: 300_000 }, async () => {
+it("goes through all steps, each with the changes that are expected of it", async () => {
   const { root } = await newIssuer("e2e");
   const run = {
     cluster: { context: "e2e" },

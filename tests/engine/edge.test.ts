@@ -5,7 +5,9 @@ import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { emptyWorld, type State, World } from "../../sandbox/world.ts";
+import { emptyWorld } from "../../sandbox/world/beginnings.ts";
+import type { State } from "../../sandbox/world/state.ts";
+import { openWorld } from "../../sandbox/world/systems.ts";
 import { changesIn, hasLanguageHost, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
 
 // What stands in the way at the edge of the cloud, through the real engine.
@@ -32,7 +34,7 @@ async function refusalOf({ stack }: Sandbox): Promise<string> {
 
 describe("a zone that has a record for the host", () => {
   const foreign = (spec: Record<string, unknown>) => {
-    const world = new World(emptyWorld());
+    const world = openWorld(emptyWorld());
     const zoneId = world.items("Zone")[0]?.id;
     world.put(
       {
@@ -70,7 +72,9 @@ describe("a zone that has a record for the host", () => {
     await sandbox.stack.up({ onEvent: (event) => void events.push(event) });
     expect(changesIn(events)).toContain("update dns-records-base");
     expect(await problemsIn(sandbox)).toEqual([]);
-    const records = new World(await sandbox.cloud.look()).items("DnsRecord").map(({ spec }) => spec.name);
+    const records = openWorld(await sandbox.cloud.look())
+      .items("DnsRecord")
+      .map(({ spec }) => spec.name);
     expect(records.sort()).toEqual(["*.cluster.example.com", "cluster.example.com"]);
   });
 
@@ -86,7 +90,7 @@ describe("a second stack in the same compartment", () => {
   it("comes up beside the first, with an address and a firewall of its own, and is refused the first one's address", async () => {
     const first = await open(emptyWorld());
     await first.stack.up();
-    const taken = new World(await first.cloud.look()).items("PublicIp")[0];
+    const taken = openWorld(await first.cloud.look()).items("PublicIp")[0];
 
     // Another cluster: the same clouds, with nothing of the platform in Kubernetes.
     const clouds = await first.cloud.look();
@@ -118,7 +122,7 @@ describe("a second stack in the same compartment", () => {
       const second = await open(world, { baseDomain: "second.example.com" }, elsewhere);
       await second.stack.up();
       expect(await problemsIn(second, ["vault.second.example.com", "argocd.second.example.com"])).toEqual([]);
-      const both = new World(await second.cloud.look());
+      const both = openWorld(await second.cloud.look());
       expect(new Set(both.items("PublicIp").map(({ id }) => id)).size).toBe(2);
       expect(both.items("NetworkSecurityGroup")).toHaveLength(3);
       expect(

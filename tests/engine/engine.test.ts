@@ -5,7 +5,10 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StackConfig } from "../../project/stack.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { emptyWorld, problemsOf, sha256, World } from "../../sandbox/world.ts";
+import { emptyWorld } from "../../sandbox/world/beginnings.ts";
+import { problemsOf } from "../../sandbox/world/served.ts";
+import { sha256 } from "../../sandbox/world/state.ts";
+import { openWorld } from "../../sandbox/world/systems.ts";
 import {
   changesIn,
   everythingIn,
@@ -42,7 +45,7 @@ describe.each(["prod", "lab"])("%s", (name) => {
       output += text;
     },
   };
-  const look = async () => new World(await sandbox.cloud.look());
+  const look = async () => openWorld(await sandbox.cloud.look());
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
@@ -179,7 +182,7 @@ describe("a supplied token", () => {
         zones: ["zone0000000000000000000000sandbox"],
         permissions: ["DNS Write", "Zone Read"],
       };
-      new World(world).put({ kind: "ApiToken", name: `the operator's ${sha256(token).slice(0, 4)}`, spec });
+      openWorld(world).put({ kind: "ApiToken", name: `the operator's ${sha256(token).slice(0, 4)}`, spec });
       return openSandbox({
         directory,
         stack: "prod",
@@ -201,7 +204,7 @@ describe("a supplied token", () => {
     const second = await open("another-token-of-the-operator");
     const changed = await second.stack.up({ onEvent: (event) => void events.push(event) });
     expect(changesIn(events)).toEqual(["update token-secret", "update vault-secret"]);
-    const { inCluster } = await tokensOf(new World(await second.cloud.look()));
+    const { inCluster } = await tokensOf(openWorld(await second.cloud.look()));
     expect(inCluster).toBe(sha256("another-token-of-the-operator"));
     const left = `${await everythingIn(directory)}\n${stdout}\n${changed.stdout}\n${JSON.stringify(events)}`;
     expect(left).not.toContain("token-of-the-operator");

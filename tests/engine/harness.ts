@@ -6,7 +6,8 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { isProviders, lastName } from "../../project/registration.ts";
 import { projectDirectory, readStack, type StackConfig } from "../../project/stack.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
-import { problemsOf, type World } from "../../sandbox/world.ts";
+import { problemsOf } from "../../sandbox/world/served.ts";
+import type { World } from "../../sandbox/world/world.ts";
 
 /** Real seconds for each second of the world: a whole `up` in about three. */
 export const SCALE = 0.005;
@@ -50,7 +51,7 @@ export const gitStatus = () =>
 /** What is wrong for a user, once Reflector's second is over; empty when all is well. */
 export async function problemsIn({ cloud }: Sandbox, hosts = HOSTS): Promise<string[]> {
   const { result } = await cloud.visit((world) => {
-    world.advance(world.now + world.latencies.reflection);
+    world.advance(world.now + world.seconds("reflection"));
     return [...world.state.violations, ...hosts.flatMap((host) => problemsOf(world, host))];
   });
   return result;
@@ -64,7 +65,7 @@ export async function settingOf(stack: string, key: string): Promise<Record<stri
 
 /** Digests of the tokens: what the cluster holds, once a sync that was asked for is over, and what Cloudflare knows. */
 export function tokensOf(world: World): { inCluster: string | undefined; valid: unknown[] } {
-  world.advance(world.now + world.latencies.ExternalSecret);
+  world.advance(world.now + world.seconds("ExternalSecret"));
   const { data } = world.item("Secret cert-manager/cloudflare-token-secret")?.spec ?? {};
   return {
     inCluster: (data as Record<string, string> | undefined)?.["api-token"],

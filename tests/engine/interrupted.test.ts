@@ -5,7 +5,9 @@ import { delimiter, join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { keyOf, World } from "../../sandbox/world.ts";
+import { keyOf } from "../../sandbox/world/state.ts";
+import { openWorld } from "../../sandbox/world/systems.ts";
+import type { World } from "../../sandbox/world/world.ts";
 import { initialise } from "../../workbench/bootstrap.ts";
 import { changesIn, hasLanguageHost, problemsIn, SCALE } from "./harness.ts";
 
@@ -22,7 +24,7 @@ afterEach(async () => {
 });
 
 const open = () => openSandbox({ directory, stack: "fresh", scale: SCALE });
-const look = async ({ cloud }: Sandbox) => new World(await cloud.look());
+const look = async ({ cloud }: Sandbox) => openWorld(await cloud.look());
 
 /** Runs an `up`, one resource after the other, and kills the engine at a create; false when there was no such one. */
 async function killedAt(sandbox: Sandbox, at: number | string, inside: boolean): Promise<boolean> {
@@ -85,7 +87,7 @@ describe("the bootstrap", () => {
     // As many as there are creates, so that no point was left out.
     expect(kills).toEqual(creates);
     expect(Math.min(...kills)).toBeGreaterThan(10);
-  }, 1_200_000);
+  });
 });
 
 describe("an engine that is killed inside a create", () => {

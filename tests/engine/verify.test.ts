@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { verify } from "../../tools/verify.ts";
-import { closeAll, HOSTS, NAMES, startDeploy, type TlsPair } from "../servers.ts";
+import { verify } from "../../tools/verify/verify.ts";
+import { closeAll } from "../loopback.ts";
+import type { TlsPair } from "../pki.ts";
+import { HOSTS, NAMES, settingsWith } from "../tools/verify/deploy.ts";
+import { startDeploy } from "../tools/verify/whole.ts";
 import { type Pebble, startPebble } from "./pebble.ts";
 
 // What a real ACME server issues, as the gateway would present it.
@@ -16,8 +19,8 @@ afterEach(closeAll);
 
 /** What did not pass, with what to do. */
 async function troublesWith(roots: string | undefined) {
-  const settings = { acme: { server: pebble.directory, email: "platform@example.com" } };
-  const checks = await verify(await startDeploy({ source: issued, settings, options: { roots } }));
+  const settings = settingsWith({ acme: { server: pebble.directory, email: "platform@example.com" } });
+  const checks = await verify({ ...(await startDeploy(issued, settings)), roots });
   expect(checks).toHaveLength(30);
   return checks.filter(({ status }) => status !== "pass");
 }

@@ -1,0 +1,99 @@
+import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
+import type { IDestinationRule } from "@kubernetes-models/istio/networking.istio.io/v1/DestinationRule";
+import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { SecretKey } from "../../settings/vault-login.ts";
+import { awaited } from "../awaited.ts";
+import { certificateAuthority } from "../issuer.ts";
+import type { ServerTls } from "./server.ts";
+
+export interface VaultTlsArgs {
+  readonly server: ServerTls;
+  /** cert-manager's namespace: there it keeps the CA. */
+  readonly caNamespace: string;
+  /** Namespace of the ingress gateway's pods, which must trust the CA to reach Vault. */
+  readonly gatewayNamespace: string;
+}
+
+/** Seconds for a signature inside the cluster; it takes less than one. */
+const READY_SECONDS = 300;
+
+/**
+ * Ten years. Vault reads its certificate when it starts, so that one that is renewed is of no use before a restart; and
+ * what trusts this CA is in this cluster and on the machine that runs the program.
+ */
+const LIFETIME = "87600h0m0s";
+
+/** Vault's TLS inside the cluster: a CA of its own, the server's certificate, and the gateway's trust in it. */
+export class VaultTls extends pulumi.ComponentResource {
+  /** Where the CA's certificate is found, for those who reach Vault. */
+  readonly ca: SecretKey;
+
+  constructor(name: string, args: VaultTlsArgs, opts: pulumi.ComponentResourceOptions) {
+    super("oke-platform:platform:VaultTls", name, {}, opts);
+    const issuerName = "vault-ca";
+    const clientSecret = "vault-ca-for-gateway";
+    const { namespace, secretName } = args.server;
+    this.ca = { name: secretName, namespace, key: "ca.crt" };
+
+    const issuer = certificateAuthority(`${name}-ca`, issuerName, args.caNamespace, this, LIFETIME);
+    const certificate = (child: string, metadata: { name: string; namespace: string }, spec: object) =>
+      awaited<ICertificate>(
+        child,
+        {
+          apiVersion: "cert-manager.io/v1",
+          kind: "Certificate",
+          metadata,
+          spec: {
+            secretName: metadata.name,
+            issuerRef: { kind: "ClusterIssuer", name: issuerName },
+            duration: LIFETIME,
+            ...spec,
+          },
+        },
+        READY_SECONDS,
+        {
+          parent: this,
+          // An issuer that does not get ready must fail itself, not the certificate that waits for it.
+          dependsOn: [issuer],
+        },
+      );
+    certificate(
+      `${name}-server`,
+      { name: secretName, namespace },
+      { dnsNames: serverNames(namespace), ipAddresses: ["127.0.0.1"] },
+    );
+    // Istio takes a CA only from a Secret beside the gateway's pods, and cert-manager writes one only with a certificate.
+    certificate(
+      `${name}-client`,
+      { name: clientSecret, namespace: args.gatewayNamespace },
+      { commonName: "istio-ingressgateway", usages: ["client auth"] },
+    );
+    const host = `vault.${namespace}.svc.cluster.local`;
+    new CustomResource(
+      `${name}-from-gateway`,
+      {
+        apiVersion: "networking.istio.io/v1",
+        kind: "DestinationRule",
+        metadata: { name: "vault", namespace: args.gatewayNamespace },
+        spec: {
+          host,
+          trafficPolicy: {
+            tls: { mode: "SIMPLE", credentialName: clientSecret, sni: host, subjectAltNames: [host] },
+          },
+        },
+      } satisfies IDestinationRule,
+      { parent: this },
+    );
+
+    this.registerOutputs({ ca: this.ca });
+  }
+}
+
+/** The names that the chart's Services give: https://github.com/hashicorp/vault-helm/tree/v0.34.1/templates */
+const serverNames = (namespace: string) => [
+  ...["vault", "vault-active", "vault-standby", "*.vault-internal"].flatMap((service) =>
+    ["", `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`].map((rest) => `${service}${rest}`),
+  ),
+  "localhost",
+];

@@ -1,0 +1,63 @@
+import { at, type PluginPart, type ResourceModel, text } from "./model.ts";
+
+/** What the provider for Kubernetes says of an object whose kind a chart defines. */
+export const customResource = (kind: string): ResourceModel => ({
+  kind,
+  request(inputs) {
+    const { name, namespace, annotations } = at(inputs, "metadata");
+    return {
+      namespace: text(namespace),
+      name: String(name),
+      spec: { ...at(inputs, "spec"), ...(kind === "ExternalSecret" && { annotations }) },
+    };
+  },
+  refreshed: ({ spec: { annotations, ...spec } }) => ({
+    spec: kind === "ExternalSecret" ? spec : { ...spec, ...(annotations !== undefined && { annotations }) },
+  }),
+  imported: ({ name, namespace, spec: { annotations, ...spec } }, type) => ({
+    apiVersion: type.split(":")[1],
+    kind,
+    metadata: { name, ...(namespace && { namespace }), ...(kind === "ExternalSecret" && { annotations }) },
+    spec,
+  }),
+});
+
+export const kubernetes: PluginPart = {
+  models: {
+    "kubernetes:core/v1:Namespace": {
+      kind: "Namespace",
+      request: (inputs) => ({ name: String(at(inputs, "metadata").name), spec: {} }),
+      imported: ({ name }) => ({ metadata: { name } }),
+    },
+    "kubernetes:core/v1:Service": {
+      kind: "Service",
+      request: () => {
+        throw new Error("Services are made by the gateway's release; this type is only read");
+      },
+    },
+    "kubernetes:helm.sh/v3:Release": {
+      kind: "Release",
+      request: (inputs) => ({
+        namespace: text(inputs.namespace),
+        name: String(inputs.name),
+        spec: {
+          // The last part of a repository's name, a registry's path or an archive's file name.
+          chart: String(inputs.chart)
+            .replace(/^.*\//, "")
+            .replace(/-v?\d+\.\d+\.\d+.*\.tgz$/, ""),
+          version: inputs.version,
+          createNamespace: inputs.createNamespace,
+          values: inputs.values ?? {},
+          timeout: inputs.timeout,
+        },
+      }),
+      outputs: (inputs) => ({
+        status: { name: inputs.name, namespace: inputs.namespace, status: "deployed", version: inputs.version },
+      }),
+      computed: ["status"],
+      imported: ({ name, namespace, spec }) => ({ name, namespace, ...spec }),
+      deadline: ({ timeout }) => Number(timeout ?? 300),
+    },
+  },
+  invokes: {},
+};

@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest";
+import { named, registrationsOf } from "./harness.ts";
+import { gatewayPorts, objects, secretOf, virtualService } from "./stack-objects.ts";
+
+describe("a stack with other settings", () => {
+  it("asks nothing of OCI, Cloudflare or Vault where there is none, and signs with a CA of its own", async () => {
+    const registrations = await registrationsOf("prod", {
+      cluster: { context: "kind-kind" },
+      loadBalancer: undefined,
+      vault: undefined,
+      cloudflare: { token: "none" },
+      acme: { server: "ca" },
+    });
+    const types = new Set(registrations.filter(({ custom }) => custom).map(({ type }) => type));
+    expect([...types].sort()).toEqual([
+      "kubernetes:cert-manager.io/v1:Certificate",
+      "kubernetes:cert-manager.io/v1:ClusterIssuer",
+      "kubernetes:core/v1:Namespace",
+      "kubernetes:helm.sh/v3:Release",
+      "kubernetes:networking.istio.io/v1:Gateway",
+      "kubernetes:networking.istio.io/v1:VirtualService",
+      "pulumi:providers:kubernetes",
+    ]);
+    expect(named(registrations, "ingress-gateway").inputs.values).toMatchObject({
+      service: { type: "ClusterIP", ports: gatewayPorts },
+    });
+    expect(named(registrations, "issuer").inputs.spec).toEqual({ ca: { secretName: "cluster-issuer-ca" } });
+    expect(named(registrations, "kubernetes").inputs).toEqual({ context: "kind-kind" });
+  });
+
+  it("keeps the token of the serial before while it makes the next one", async () => {
+    const registrations = await registrationsOf("prod", { cloudflare: { tokenSerial: 3 } });
+    const tokens = registrations.filter(({ type }) => type.endsWith(":ApiToken")).map(({ name }) => name);
+    expect(tokens.sort()).toEqual(["dns-token-2", "dns-token-3"]);
+    expect(named(registrations, "vault-secret").inputs.dataJson).toEqual(secretOf('{"cf-api-token":"dns-token-3"}'));
+  });
+
+  it("adds one VirtualService for one service more, and changes nothing else", async () => {
+    const before = objects(await registrationsOf("prod"));
+    const services = [
+      { name: "grafana", namespace: "default", port: 3000 },
+      { name: "vault", namespace: "vault", port: 8200 },
+      { name: "argocd", namespace: "argocd", service: "argocd-server", port: 80 },
+    ];
+    const after = objects(await registrationsOf("prod", { services }));
+    expect(after).toEqual({
+      ...before,
+      "routes-default/grafana": virtualService("grafana", "default", "grafana", 3000),
+    });
+  });
+
+  it.each([
+    [
+      "a repository",
+      "https://charts.example.com",
+      { chart: "base", repositoryOpts: { repo: "https://charts.example.com" } },
+    ],
+    ["a registry", "oci://registry.example.com/charts/", { chart: "oci://registry.example.com/charts/base" }],
+    ["a directory", "./charts", { chart: "./charts/base-1.31.4.tgz" }],
+  ])("takes all charts from %s", async (_what, mirror, where) => {
+    const registrations = await registrationsOf("prod", { charts: { mirror } });
+    const { chart, repositoryOpts } = named(registrations, "istio-base").inputs;
+    expect({ chart, ...(repositoryOpts !== undefined && { repositoryOpts }) }).toEqual(where);
+  });
+
+  it("merges an operator's chart values over its own, maps key by key and lists whole", async () => {
+    const registrations = await registrationsOf("prod", {
+      charts: {
+        istio: { values: { gateway: { service: { ports: [{ port: 443 }] }, tolerations: [{ key: "edge" }] } } },
+      },
+    });
+    const values = named(registrations, "ingress-gateway").inputs.values as Record<string, Record<string, unknown>>;
+    expect(values.tolerations).toEqual([{ key: "edge" }]);
+    expect(values.service?.ports).toEqual([{ port: 443 }]);
+    expect(values.service?.type).toBe("LoadBalancer");
+  });
+
+  it("names an issuer for each ACME server", async () => {
+    const names = [];
+    for (const server of ["staging", "production", "https://acme.example.com/directory"]) {
+      const registrations = await registrationsOf("lab", { acme: { email: "a@example.com", server } });
+      names.push((named(registrations, "issuer").inputs.metadata as { name: string }).name);
+    }
+    expect(names).toEqual([
+      "cluster-issuer-letsencrypt-staging",
+      "cluster-issuer-letsencrypt",
+      "cluster-issuer-acme-05e6df34",
+    ]);
+  });
+
+  it("copies the key everywhere only when told so", async () => {
+    const registrations = await registrationsOf("prod", { reflector: { namespaces: "all" } });
+    const { secretTemplate } = named(registrations, "certificate").inputs.spec as {
+      secretTemplate: { annotations: Record<string, string> };
+    };
+    expect(secretTemplate.annotations["reflector.v1.k8s.emberstack.com/reflection-auto-namespaces"]).toBe("");
+  });
+
+  it("refuses a wrong setting before it registers anything", async () => {
+    await expect(registrationsOf("prod", { domain: "*.example.com", size: "huge" })).rejects.toThrow(
+      '2 mistake(s) in the stack\'s configuration:\n  oke-platform:domain is "*.example.com"; allowed: a DNS zone such as example.com: lower case, no wildcard, no scheme, no path\n  oke-platform:size is "huge"; allowed: "small" or "production"',
+    );
+  });
+});

@@ -1,0 +1,191 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Registration } from "../../../project/record.ts";
+import { readStack } from "../../../project/stack.ts";
+import { diffOf, type Revision } from "../../../tools/diff/diff.ts";
+import { diffText } from "../../../tools/diff/print.ts";
+import { revision } from "./revision.ts";
+
+// What a reviewer is told of a change.
+
+let shipped: Awaited<ReturnType<typeof revision>>;
+beforeAll(async () => {
+  shipped = await revision();
+});
+
+/** The text of what a change from one way of setting prod up to another does. */
+const told = (before: Revision, after: Revision) => diffText("base", [diffOf({ stack: "prod", before, after })]);
+
+const kms = {
+  kmsVaultId: "ocid1.vault.oc1.eu-frankfurt-1.aaaa.bbbb",
+  kmsKeyId: "ocid1.key.oc1.eu-frankfurt-1.aaaa.bbbb",
+};
+
+const loadBalancer = async (changes: Record<string, unknown>) => {
+  const { values } = await readStack("prod");
+  return { loadBalancer: { ...JSON.parse(values["oke-platform:loadBalancer"] ?? "{}"), ...changes } };
+};
+
+describe("a reviewer is told", () => {
+  it("nothing of a change that changes nothing", async () => {
+    expect(told(shipped, await revision())).toBe("compared with base\n\nprod: nothing changes\n");
+    // A date that is counted from today, which Pulumi is told to leave alone.
+    const ends = (tokenExpiresDays: number) => revision({ cloudflare: { tokenExpiresDays } });
+    expect(told(await ends(30), await ends(60))).toContain("nothing changes");
+  });
+
+  describe.each([
+    {
+      settings: {
+        acme: { server: "staging", email: "platform@example.com", propagationSeconds: 30 },
+        reflector: { namespaces: "all" },
+        gateway: { minTls: "1.3" },
+        cloudflare: { tokenSerial: 2, proxied: true },
+        vault: { address: "http://127.0.0.1:8200", path: "prod/other" },
+        charts: {
+          istio: { version: "1.30.0" },
+          certManager: { values: { imageRegistry: "registry.example.com" } },
+          reflector: { repo: "oci://registry.example.com/charts" },
+        },
+      },
+      says: [
+        "RISK Certificates will come from Let's Encrypt's staging server instead of Let's Encrypt\n       A new certificate is issued, which no browser trusts.",
+        "RISK The certificate's private key will be copied to every namespace instead of istio-system",
+        "RISK The lowest TLS version becomes TLSV1_3 instead of TLSV1_2",
+        "The DNS token is rotated: oke-platform-prod-2 is made at Cloudflare and handed to the cluster within the hour",
+        "RISK DNS of cluster.example.com and *.cluster.example.com: proxied false → true, ttl 300 → 1",
+        "RISK vault-secret (SecretV2) is replaced: name prod/cert-manager → prod/other",
+        /RISK Charts base, gateway and istiod go from [\d.]+ to 1\.30\.0\n {7}An older version/,
+        "Values of the chart of cert-manager: values.imageRegistry becomes registry.example.com",
+        "Chart reflector goes to the source oci://registry.example.com/charts instead of https://emberstack.github.io/helm-charts",
+      ],
+    },
+    {
+      settings: {
+        acme: { server: "production", email: "platform@example.com", propagationSeconds: 20 },
+        cluster: { id: "ocid1.cluster.oc1.eu-frankfurt-1.aaaaother" },
+        charts: { istio: { version: "1.34.0" }, certManager: { version: "v1.24.0" } },
+        externalSecrets: { install: false },
+        size: "small",
+        services: [
+          { name: "safe", namespace: "vault", service: "vault", port: 8200, host: "vault.cluster.example.com" },
+          { name: "argocd", namespace: "argocd", service: "argocd-server", port: 80, host: "cd.cluster.example.com" },
+        ],
+      },
+      says: [
+        "RISK The issuer changes: spec.acme.solvers[0].waitInsteadOfSelfCheck 30s → 20s",
+        /RISK kubernetes \(kubernetes\) is replaced: clusterIdentifier \S+ → \S+aaaaother\n {7}Another cluster/,
+        /RISK Charts base, gateway and istiod go from [\d.]+ to 1\.34\.0\n {7}Istio is upgraded one minor version/,
+        /^ {2}Chart cert-manager goes from v[\d.]+ to v1\.24\.0$/m,
+        "RISK Chart external-secrets is uninstalled from external-secrets",
+        "RISK external-secrets-namespace (Namespace) is removed\n       Everything in the namespace goes with it.",
+        "Order: secret-store no longer waits for external-secrets",
+        "Replicas of cert-manager: cainjector.replicaCount 2 → 1, replicaCount 2 → 1, webhook.replicaCount 3 → 1",
+        /Values of the chart of istio-istiod: global, resources and topologySpreadConstraints, \d+ fields in all/,
+        "RISK vault.cluster.example.com stays with vault:8200 in vault\n       It becomes another VirtualService",
+        "RISK cd.cluster.example.com will be routed to argocd-server:80 in argocd, and argocd.cluster.example.com no longer",
+      ],
+    },
+  ])("of", ({ settings, says }) => {
+    let text: string;
+    beforeAll(async () => {
+      text = told(shipped, await revision(settings));
+    });
+
+    it.each(says)("%s", (sentence) => {
+      if (sentence instanceof RegExp) expect(text).toMatch(sentence);
+      else expect(text).toContain(sentence);
+    });
+
+    it("everything else that differs too, and each field once", async () => {
+      const after = await revision(settings);
+      const was = new Map(shipped.registrations.map((it) => [it.urn, it]));
+      const differ = ({ urn, inputs, dependsOn }: Registration) =>
+        JSON.stringify([inputs, dependsOn]) !== JSON.stringify([was.get(urn)?.inputs, was.get(urn)?.dependsOn]);
+      for (const { name } of after.registrations.filter(differ))
+        expect(text).toMatch(new RegExp(`^ {6}[!+] ${name} `, "m"));
+      let resource = "";
+      const fields = text.split("\n").flatMap((line) => {
+        resource = /^ {6}[-!+] (\S.*)/.exec(line)?.[1] ?? resource;
+        return /^ {6}[-+] {3}\S/.test(line) ? [`${resource} ${line}`] : [];
+      });
+      expect(fields).toEqual([...new Set(fields)]);
+    });
+  });
+
+  it.each(["None", "SL-All"])("of the firewall where the rules are %s", async (rules) => {
+    const cidrs = { allowedCidrs: ["198.51.100.0/24", "203.0.113.0/24"] };
+    const before = rules === "None" ? shipped : await revision(await loadBalancer({ rules }));
+    const after = await revision(await loadBalancer({ rules, ...cidrs }));
+    expect(told(before, after)).toContain(
+      "RISK 198.51.100.0/24 and 203.0.113.0/24 may connect to the load balancer from now on; 0.0.0.0/0 may no longer",
+    );
+    expect(told(before, after)).toContain("Clients there are cut off.");
+    expect(told(after, before)).toContain("RISK 0.0.0.0/0 may connect to the load balancer from now on");
+  });
+
+  it("of the load balancer's other settings, and of its address", async () => {
+    const inside = told(shipped, await revision(await loadBalancer({ internal: true })));
+    expect(inside).toMatch(/RISK The load balancer changes: .*load-balancer-internal"\] false → true/);
+    expect(inside).toContain("RISK The reserved public IP leaves this stack; it stays at OCI");
+    const moved = told(
+      shipped,
+      await revision(await loadBalancer({ compartmentId: "ocid1.compartment.oc1..aaaaother" })),
+    );
+    expect(moved).toContain("RISK The reserved public IP is replaced by another: compartmentId");
+  });
+
+  it("risks first", async () => {
+    const after = await revision({
+      ...(await loadBalancer({ maxMbps: 2000 })),
+      services: [
+        { name: "vault", namespace: "vault", port: 8201 },
+        { name: "argocd", namespace: "argocd", service: "argocd-server", port: 80 },
+      ],
+    });
+    const text = told(shipped, after);
+    const lines = text.split("\n").filter((line) => /^ {2}\S/.test(line));
+    expect(lines).toEqual([
+      "  RISK The load balancer's bandwidth changes from 100–1000 to 100–2000 Mbps",
+      "  vault.cluster.example.com will be routed to vault:8201 in vault instead of vault:8200 in vault",
+    ]);
+  });
+
+  it("of every resource of a new stack, and of every one of a removed one", async () => {
+    const text = diffText("base", [diffOf({ stack: "prod", before: undefined, after: shipped })]);
+    const own = shipped.registrations.filter((it) => it.custom && !it.type.startsWith("pulumi:"));
+    expect(text).toContain(`prod: a new stack, ${own.length} new`);
+    for (const { name } of own) expect(text).toContain(`+ ${name} (`);
+    expect(text).not.toContain("will no longer");
+    const gone = diffText("base", [diffOf({ stack: "prod", before: shipped, after: undefined })]);
+    expect(gone).toContain(
+      `prod: the stack's file is gone, but what it made stays until pulumi destroy, ${own.length} removed`,
+    );
+    for (const { name } of own) expect(gone).toContain(`- ${name} (`);
+  });
+
+  it("of no secret, on no side, and that one is encrypted anew", async () => {
+    const supplied = (token: string) => revision({ cloudflare: { token: "supplied" } }, { cloudflareApiToken: token });
+    const [before, after] = [await supplied("first-token"), await supplied("second-token")];
+    const sealed = (digest: string) => ({ "oke-platform:cloudflareApiToken": digest });
+    const text = diffText("base", [
+      diffOf({ stack: "prod", before: { ...before, sealed: sealed("a") }, after: { ...after, sealed: sealed("b") } }),
+    ]);
+    expect(text).toBe(
+      "compared with base\n\nprod: \n  The secret oke-platform:cloudflareApiToken is encrypted anew; its value may be another\n",
+    );
+    const fresh = diffText("base", [diffOf({ stack: "prod", before: undefined, after: { ...after, sealed: {} } })]);
+    expect(fresh).toContain("+   dataJson: [secret]");
+    expect(fresh).not.toContain("second-token");
+  });
+
+  it("of the certificate that visitors see, and not of those of an installed Vault", async () => {
+    const isVaults = ({ urn }: Registration) => urn.includes("VaultTls");
+    const installed = { size: "production", vault: { install: true, address: "https://127.0.0.1:8200", ...kms } };
+    const after = await revision(installed);
+    expect(after.registrations.filter(isVaults).map(({ type }) => type.split(":").at(-1))).toContain("Certificate");
+    const vaults = { ...after, registrations: after.registrations.filter(isVaults) };
+    const text = told({ registrations: [], sealed: {} }, vaults);
+    expect(text).toMatch(/^ {2}vault-tls\S* \(Certificate\) is made$/m);
+    expect(text).not.toMatch(/certificate for|an issuer/);
+  });
+});

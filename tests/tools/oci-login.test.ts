@@ -1,0 +1,117 @@
+import { createHash, createPublicKey } from "node:crypto";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { projectDirectory } from "../../project/stack.ts";
+import { makeRunner, type Runner } from "../workflows/runner.ts";
+
+// As the workflow calls it, against stand-ins. Not run: GitHub's and OCI's own services.
+
+describe("the login to OCI", () => {
+  /** GitHub's OIDC service and OCI's token exchange, as their pages describe them. */
+  let runner: Runner;
+  let server: Server;
+  let refuse = false;
+  let asked: { path: string; authorization: string; form: URLSearchParams }[];
+
+  beforeAll(async () => {
+    runner = await makeRunner();
+    server = createServer(async (request, response) => {
+      let body = "";
+      for await (const chunk of request) body += chunk;
+      const { url: path = "", headers } = request;
+      asked.push({ path, authorization: headers.authorization ?? "", form: new URLSearchParams(body) });
+      response.statusCode = refuse && path.startsWith("/oauth2") ? 401 : 200;
+      const answer = path.startsWith("/oauth2") ? { token: "the-session-token" } : { value: "the-github-token" };
+      response.end(JSON.stringify(response.statusCode === 401 ? { error: "invalid_client" } : answer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  });
+  afterAll(async () => {
+    await new Promise((resolve) => server.close(resolve));
+    await runner.close();
+  });
+
+  async function login(home: string) {
+    asked = [];
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return runner.run("pulumi.yml", "oci-login", projectDirectory, {
+      HOME: home,
+      GITHUB_ENV: join(home, "env"),
+      ACTIONS_ID_TOKEN_REQUEST_URL: `${origin}/id?api-version=2`,
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: "the-job-token",
+      OCI_DOMAIN_URL: `${origin}/`,
+      OCI_CLIENT_ID: "client",
+      OCI_CLIENT_SECRET: "the-client-secret",
+      OCI_TENANCY: "ocid1.tenancy.oc1..aaaa",
+      OCI_REGION: "eu-frankfurt-1",
+    });
+  }
+
+  it("exchanges the job's token for one that both the CLI and Pulumi's provider find", async () => {
+    const home = join(runner.root, "home");
+    await mkdir(home);
+    const { status, output } = await login(home);
+    expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining("logged in to OCI") });
+    expect(output).toContain("::add-mask::the-session-token\n");
+    expect(output.replace("::add-mask::the-session-token", "")).not.toMatch(
+      /the-(session|github|job)-token|the-client-secret/,
+    );
+
+    const [identity, exchange] = asked;
+    expect(identity).toMatchObject({ path: "/id?api-version=2&audience=oci", authorization: "bearer the-job-token" });
+    expect(exchange?.path).toBe("/oauth2/v1/token");
+    expect(exchange?.authorization).toBe(`Basic ${Buffer.from("client:the-client-secret").toString("base64")}`);
+    const { public_key: sent = "", ...form } = Object.fromEntries(exchange?.form ?? []);
+    expect(form).toEqual({
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      requested_token_type: "urn:oci:token-type:oci-upst",
+      subject_token: "the-github-token",
+      subject_token_type: "jwt",
+    });
+
+    const config = await readFile(join(home, ".oci/config"), "utf8");
+    const values = Object.fromEntries(
+      config.split("\n").flatMap((line) => (line.includes("=") ? [line.split("=")] : [])),
+    );
+    expect(config).toContain("\n[DEFAULT]\n");
+    expect(values).toMatchObject({ tenancy: "ocid1.tenancy.oc1..aaaa", region: "eu-frankfurt-1" });
+    expect(await readFile(values.security_token_file, "utf8")).toBe("the-session-token");
+    const der = createPublicKey(await readFile(values.key_file, "utf8")).export({ type: "spki", format: "der" });
+    expect(sent).toBe(der.toString("base64"));
+    expect(values.fingerprint.replaceAll(":", "")).toBe(createHash("md5").update(der).digest("hex"));
+    expect(values.fingerprint).toMatch(/^([0-9a-f]{2}:){15}[0-9a-f]{2}$/);
+    for (const file of ["config", "key.pem", "token"])
+      expect((await stat(join(home, ".oci", file))).mode & 0o077).toBe(0);
+    expect(await readFile(join(home, "env"), "utf8")).toBe(
+      "OCI_CLI_AUTH=security_token\nTF_VAR_auth=SecurityToken\nTF_VAR_config_file_profile=DEFAULT\nTF_VAR_region=eu-frankfurt-1\n",
+    );
+    // The same runner, the next job.
+    expect((await login(home)).status).toBe(0);
+  });
+
+  it("says what is wrong, in the service's words and without a secret", async () => {
+    const home = join(runner.root, "refused");
+    await mkdir(home);
+    refuse = true;
+    const { status, output } = await login(home).finally(() => {
+      refuse = false;
+    });
+    expect(status).toBe(1);
+    expect(output).toContain('OCI\'s token exchange answers 401: {"error":"invalid_client"}');
+    expect(output).not.toMatch(/the-(session|github|job)-token|the-client-secret/);
+    await expect(stat(join(home, ".oci"))).rejects.toThrow("ENOENT");
+  });
+
+  it("leaves a configuration alone that is somebody's", async () => {
+    const home = join(runner.root, "mine");
+    await mkdir(join(home, ".oci"), { recursive: true });
+    await writeFile(join(home, ".oci/config"), "[DEFAULT]\nuser=me\n");
+    const { status, output } = await login(home);
+    expect(status).toBe(1);
+    expect(output).toContain("is there already, and not from here");
+    expect(asked).toEqual([]);
+  });
+});

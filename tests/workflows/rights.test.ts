@@ -1,0 +1,154 @@
+import { describe, expect, it } from "vitest";
+import { jobs, read, runs, steps, workflow, workflows } from "./workflows.ts";
+
+// What starts the workflows, what they may do, and whose code they take.
+
+describe("who may do what", () => {
+  const event = (head: string, actor = "somebody") => ({
+    repository: "us/platform",
+    actor,
+    event: { pull_request: { head: { repo: { full_name: head } } } },
+  });
+  const fork = event("them/platform");
+  const dependabot = event("us/platform", "dependabot[bot]");
+  const branch = event("us/platform");
+
+  it.each([
+    { what: "a fork", github: fork, stacks: '["prod"]', run: ["checks", "plan"] },
+    { what: "Dependabot", github: dependabot, stacks: '["prod"]', run: ["checks", "plan"] },
+    { what: "a branch where nothing is set up", github: branch, stacks: "", run: ["checks", "plan", "comment"] },
+    { what: "a branch", github: branch, stacks: '["prod"]', run: ["checks", "plan", "preview", "comment"] },
+  ])("runs for a pull request of $what: $run", ({ github, stacks, run }) => {
+    const started = Object.entries(workflow("preview.yml").jobs).filter(([, job]) => runs(job, github, stacks));
+    expect(started.map(([id]) => id)).toEqual(run);
+  });
+
+  it("deploys and looks for drift only where stacks are named", () => {
+    const first = [workflow("deploy.yml").jobs.preview, workflow("drift.yml").jobs.drift];
+    for (const job of first) expect([runs(job ?? {}, {}, ""), runs(job ?? {}, {}, '["prod"]')]).toEqual([false, true]);
+  });
+
+  it("starts on nothing that gives a fork this repository's rights", () => {
+    const nightly = { schedule: [{ cron: expect.any(String) }], workflow_dispatch: null };
+    expect(Object.fromEntries(workflows.map(({ file, on }) => [file, on]))).toEqual({
+      "preview.yml": "pull_request",
+      "deploy.yml": { push: { branches: ["main"] } },
+      "drift.yml": nightly,
+      "pulumi.yml": { workflow_call: expect.anything() },
+      "e2e.yml": { ...nightly, pull_request: { types: ["opened", "reopened", "synchronize", "labeled"] } },
+      "release.yml": { push: { tags: ["v*"] } },
+    });
+  });
+
+  it("gives each job just the permissions that it needs", () => {
+    expect(workflows.map(({ permissions }) => permissions)).toEqual(workflows.map(() => ({})));
+    const login = { contents: "read", "id-token": "write" };
+    expect(Object.fromEntries(jobs.map(({ file, id, permissions }) => [`${file} ${id}`, permissions]))).toEqual({
+      "deploy.yml preview": login,
+      "deploy.yml up": login,
+      "drift.yml drift": login,
+      "e2e.yml e2e": { contents: "read" },
+      "preview.yml checks": { contents: "read" },
+      "preview.yml plan": { contents: "read" },
+      "preview.yml preview": login,
+      "preview.yml comment": { "pull-requests": "write" },
+      "pulumi.yml pulumi": login,
+      "release.yml checks": { contents: "read" },
+      "release.yml release": { contents: "write" },
+    });
+  });
+
+  it("runs none of the code beside a token that may write", () => {
+    const mayWrite = jobs.filter(
+      ({ permissions = {} }) => permissions.contents === "write" || "pull-requests" in permissions,
+    );
+    expect(mayWrite.map(({ file, id }) => `${file} ${id}`)).toEqual(["preview.yml comment", "release.yml release"]);
+    const scripts = mayWrite.flatMap(({ steps = [] }) => steps.flatMap(({ run = [] }) => run));
+    expect(scripts.filter((script) => /\b(npm|npx|node|bash|sh|make|\.\/)\s/.test(script))).toEqual([]);
+  });
+
+  it("has secrets only where Pulumi is called", () => {
+    const named = workflows.filter(({ source }) => /\bsecrets\.[A-Z]/.test(source)).map(({ file }) => file);
+    expect(named).toEqual(["pulumi.yml"]);
+    const passed = jobs.filter(({ secrets }) => secrets !== undefined);
+    expect(passed.map(({ secrets, uses }) => [secrets, uses])).toEqual(
+      passed.map(() => ["inherit", "./.github/workflows/pulumi.yml"]),
+    );
+  });
+
+  it("reads the variables and secrets that docs/ci.md names, and no others", async () => {
+    const rows = (await read("docs/ci.md")).split("\n").filter((line) => /^\| `[A-Z_]+`/.test(line));
+    const named = rows.flatMap((row) => row.split("|")[1]?.match(/[A-Z_]{3,}/g) ?? []);
+    const used = workflows.flatMap(({ source }) =>
+      [...source.matchAll(/\b(?:vars|secrets)\.([A-Z_]+)/g)].map(([, name]) => name),
+    );
+    expect(named.sort()).toEqual([...new Set(used)].sort());
+  });
+
+  it("asks for approval where the environment of the stack does, and for no other's", () => {
+    const { preview, up } = workflow("deploy.yml").jobs;
+    expect(preview?.with).toMatchObject({ command: "preview", environment: `\${{ matrix.stack }}-preview` });
+    expect(up).toMatchObject({ needs: "preview", with: { command: "up", environment: `\${{ matrix.stack }}` } });
+    expect(workflow("pulumi.yml").jobs.pulumi?.environment).toBe(`\${{ inputs.environment }}`);
+    const elsewhere = jobs.filter(({ file }) => file !== "deploy.yml");
+    expect(elsewhere.flatMap((job) => job.with?.command ?? [])).toEqual(["preview", "preview"]);
+  });
+
+  it("never lets two deploys of a stack run at once, nor cuts one off", () => {
+    const once = { "cancel-in-progress": false };
+    expect(workflow("deploy.yml").concurrency).toEqual({ group: "deploy", ...once });
+    expect(workflow("deploy.yml").jobs.up?.concurrency).toEqual({ group: `up-\${{ matrix.stack }}`, ...once });
+  });
+
+  it("makes a release of nothing that the tests refuse", () => {
+    expect(workflow("release.yml").jobs.release?.needs).toBe("checks");
+  });
+
+  it("puts no text of an event into a script", () => {
+    // GitHub fills expressions in before the shell reads the script: https://docs.github.com/en/actions/reference/security/secure-use
+    expect(steps.filter(({ run = "" }) => run.includes(`\${{`))).toEqual([]);
+  });
+
+  it("ends some day, each job", () => {
+    const own = jobs.filter(({ uses }) => uses === undefined);
+    for (const job of own) expect(job["timeout-minutes"], job.id).toBeLessThanOrEqual(60);
+  });
+});
+
+describe("the actions", () => {
+  const inputsOf = (action: string) =>
+    steps.filter(({ uses }) => uses?.startsWith(`${action}@`)).map(({ with: inputs = {} }) => inputs);
+
+  it("are pinned by commit, with the version beside it, and each the same everywhere", () => {
+    const pins = new Map<string, string>();
+    for (const line of workflows.flatMap(({ source }) => source.match(/^.*\buses: .*$/gm) ?? [])) {
+      if (line.includes("uses: ./")) continue;
+      const [, action = "", pin = ""] = /uses: ([\w-]+\/[\w-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)$/.exec(line) ?? [];
+      expect(pin, line).not.toBe("");
+      expect(pins.get(action) ?? pin, line).toBe(pin);
+      pins.set(action, pin);
+    }
+    expect([...pins.keys()].sort()).toEqual([
+      "actions/checkout",
+      "actions/download-artifact",
+      "actions/setup-node",
+      "actions/upload-artifact",
+      "hashicorp/vault-action",
+      "pulumi/actions",
+      "pulumi/auth-actions",
+    ]);
+  });
+
+  it("leave no token in the checkout, and take nothing from a cache that a fork could have filled", () => {
+    for (const inputs of inputsOf("actions/checkout")) expect(inputs).toMatchObject({ "persist-credentials": false });
+    for (const inputs of inputsOf("actions/setup-node"))
+      expect(inputs).toEqual({ "node-version": "22", "package-manager-cache": false });
+  });
+
+  it("refresh and allow no change when drift is looked for, and only then", () => {
+    const drift = `\${{ inputs.expect-no-changes }}`;
+    expect(inputsOf("pulumi/actions")).toMatchObject([{ refresh: drift, "expect-no-changes": drift }]);
+    const asked = jobs.filter((job) => job.with?.["expect-no-changes"] !== undefined);
+    expect(asked.map(({ file, id }) => `${file} ${id}`)).toEqual(["drift.yml drift"]);
+  });
+});

@@ -1,0 +1,82 @@
+import { GATEWAY_CHART } from "../../components/ingress-gateway.ts";
+import { ISTIO_CHARTS } from "../../components/istio.ts";
+import { CHART_INPUTS, chartOf } from "../../components/release.ts";
+import { isReplicas } from "../../components/sizing.ts";
+import type { Registration } from "../../project/record.ts";
+import { type Change, isUnder } from "./compare.ts";
+import { ONE_DOOR } from "./load-balancer.ts";
+import { arrow, briefly, code, codes, has, isKind, type Statement, type Story } from "./statement.ts";
+
+const isRelease = isKind("Release");
+const stays = (it: Registration, change: Change) => isRelease(it) && has(change, "changed");
+
+/** Charts in other versions, or from other sources. */
+export function versions({ untold }: Story): Statement[] {
+  const moves = new Map<string, Change[]>();
+  for (const change of untold.take(stays, (path) => isUnder(path, ...CHART_INPUTS))) {
+    const move = moveOf(change);
+    moves.set(move, [...(moves.get(move) ?? []), change]);
+  }
+  return [...moves].map(([move, changes]) => {
+    const charts = changes.map(({ resource }) => chartOf(resource.inputs).chart).sort();
+    const [noun, verb] = charts.length > 1 ? ["Charts", "go"] : ["Chart", "goes"];
+    const risk = changes.map(riskyStep).find((reason) => reason !== undefined);
+    return { text: `${noun} ${codes(charts)} ${verb} ${move}`, risk, changes };
+  });
+}
+
+function moveOf({ before, after }: Change): string {
+  const [from, to] = [before, after].map((it) => it && chartOf(it.inputs));
+  return [
+    ...(from?.version === to?.version ? [] : [`from ${code(from?.version)} to ${code(to?.version)}`]),
+    ...(from?.repo === to?.repo ? [] : [`to the source ${code(to?.repo)} instead of ${code(from?.repo)}`]),
+  ].join(", ");
+}
+
+/** Why the step from one version of a chart to another is a risk. */
+function riskyStep({ before, after }: Change): string | undefined {
+  const [from, to] = [before, after].map((it) => /^v?(\d+)\.(\d+)\.(\d+)/.exec(String(it?.inputs.version))?.slice(1));
+  if (from === undefined || to === undefined) return undefined;
+  const [old, now] = [from, to].map((parts) => parts.reduce((sum, part) => sum * 10_000 + Number(part), 0));
+  if ((now ?? 0) < (old ?? 0)) return "An older version: what the newer one wrote may be unknown to it.";
+  if (from[0] !== to[0]) return "Another major version: read its release notes for what breaks.";
+  const isIstio = after !== undefined && ISTIO_CHARTS.includes(chartOf(after.inputs).chart);
+  return isIstio && Number(to[1]) > Number(from[1]) + 1
+    ? "Istio is upgraded one minor version at a time: https://istio.io/latest/docs/setup/upgrade/"
+    : undefined;
+}
+
+/** Replicas, and all other values of charts; and charts that come or go. */
+export function releases({ untold }: Story): Statement[] {
+  const replicas = untold
+    .take(stays, (path) => path.startsWith("values.") && isReplicas(path))
+    .map((change) => {
+      const parts = change.fields.map(
+        ({ path, before, after }) => `${code(path.replace("values.", ""))} ${arrow(before, after)}`,
+      );
+      return { text: `Replicas of ${code(change.resource.name)}: ${parts.join(", ")}`, changes: [change] };
+    });
+  const values = untold
+    .take(stays, (path) => path.startsWith("values."))
+    .map((change) => {
+      const keys = [...new Set(change.fields.map(({ path }) => /^values\.(\w+)/.exec(path)?.[1] ?? path))];
+      const many = `${codes(keys)}, ${change.fields.length} fields in all`;
+      const what = change.fields.length > 3 ? many : briefly(change.fields);
+      return { text: `Values of the chart of ${code(change.resource.name)}: ${what}`, changes: [change] };
+    });
+  const whole = untold.take((it, change) => isRelease(it) && has(change, "added", "removed")).map(comingOrGoing);
+  return [...replicas, ...values, ...whole];
+}
+
+function comingOrGoing(change: Change): Statement {
+  const { inputs } = change.resource;
+  const { chart, version } = chartOf(inputs);
+  const where = code(inputs.namespace);
+  if (has(change, "added"))
+    return { text: `Chart ${code(chart)} ${code(version)} is installed in ${where}`, changes: [change] };
+  return {
+    text: `Chart ${code(chart)} is uninstalled from ${where}`,
+    risk: chart === GATEWAY_CHART ? ONE_DOOR : "What it runs stops, and its CRDs may go with all their objects.",
+    changes: [change],
+  };
+}

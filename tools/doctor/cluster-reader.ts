@@ -1,0 +1,94 @@
+import type { KubeConfig, V1ObjectMeta } from "@kubernetes/client-node";
+import { type ClusterApi, clusterApi, ifThere, METADATA_ONLY, worded } from "../lib/cluster-api.ts";
+import type { Application, Definition, HelmRelease } from "./rivals.ts";
+
+/** The version of Kubernetes that a cluster runs. */
+export interface Version {
+  readonly text: string;
+  readonly minor: number;
+}
+
+interface ApplicationSource {
+  readonly chart?: string;
+  readonly repoURL?: string;
+}
+
+interface ApplicationSpec {
+  readonly source?: ApplicationSource;
+  readonly sources?: ApplicationSource[];
+}
+
+/** A cluster that is only read. Each question fails with the API server's own words. */
+export class ClusterReader {
+  private readonly api: ClusterApi;
+
+  /** @param timeoutMs milliseconds for each question */
+  constructor(config: KubeConfig, timeoutMs: number) {
+    this.api = clusterApi(config, timeoutMs);
+  }
+
+  async version(): Promise<Version> {
+    const { gitVersion, minor } = await worded(this.api.version.getCode());
+    // Some makers write "34+".
+    return { text: gitVersion, minor: Number.parseInt(minor, 10) };
+  }
+
+  /** The newest revision of each Helm release, whatever its status: its name is taken. */
+  async releases(): Promise<HelmRelease[]> {
+    const selectors = { labelSelector: "owner=helm", fieldSelector: "type=helm.sh/release.v1" };
+    const { items } = await worded(this.api.core.listSecretForAllNamespaces(selectors, METADATA_ONLY));
+    const newest = new Map<string, { revision: number; release: HelmRelease }>();
+    for (const { metadata } of items) {
+      const { name = "", version = "0", status = "unknown" } = metadata?.labels ?? {};
+      const place = `${metadata?.namespace}/${name}`;
+      if (Number(version) < (newest.get(place)?.revision ?? 0)) continue;
+      const release = { name, namespace: metadata?.namespace ?? "", status, byPulumi: isPulumis(metadata) };
+      newest.set(place, { revision: Number(version), release });
+    }
+    return [...newest.values()].map(({ release }) => release);
+  }
+
+  async definitions(): Promise<Definition[]> {
+    const { items } = await worded(this.api.extensions.listCustomResourceDefinition({}, METADATA_ONLY));
+    return items.map(({ metadata }) => ({ name: metadata?.name ?? "", metadata: metadata ?? {} }));
+  }
+
+  /** ArgoCD's Applications; none without ArgoCD. */
+  async applications(): Promise<Application[]> {
+    const kind = { group: "argoproj.io", version: "v1alpha1", plural: "applications" };
+    const list = await worded(ifThere(this.api.custom.listClusterCustomObject(kind)));
+    const { items = [] } = (list ?? {}) as { items?: { metadata: V1ObjectMeta; spec?: ApplicationSpec }[] };
+    return items.map(({ metadata, spec }) => ({
+      name: metadata.name ?? "",
+      namespace: metadata.namespace ?? "",
+      charts: [spec?.source ?? {}, ...(spec?.sources ?? [])].flatMap(({ chart, repoURL = "" }) =>
+        chart === undefined ? [] : [{ chart, repoURL }],
+      ),
+    }));
+  }
+
+  namespace(name: string) {
+    return worded(ifThere(this.api.core.readNamespace({ name })));
+  }
+
+  service(namespace: string, name: string) {
+    return worded(ifThere(this.api.core.readNamespacedService({ namespace, name })));
+  }
+
+  async hasDeployment(namespace: string, name: string): Promise<boolean> {
+    return (await worded(ifThere(this.api.apps.readNamespacedDeployment({ namespace, name })))) !== undefined;
+  }
+}
+
+/**
+ * Whether Pulumi's Kubernetes provider made an object: then it is taken to be this stack's.
+ *
+ * The names of namespaces and releases say nothing, since Istio's and cert-manager's own pages use the same; nor does
+ * the label managed-by, which the provider leaves out with server-side apply. But the API server notes who writes an
+ * object, and the provider always says: `pulumi-kubernetes-<suffix>` when it applies, `pulumi-kubernetes` (before that
+ * its file's name) in what Helm writes for it. That another stack of Pulumi's made it cannot be told without the state.
+ * https://github.com/pulumi/pulumi-kubernetes/pull/2271
+ */
+export const isPulumis = (metadata: V1ObjectMeta | undefined) =>
+  metadata?.labels?.["app.kubernetes.io/managed-by"] === "pulumi" ||
+  (metadata?.managedFields ?? []).some(({ manager }) => /^pulumi-(resource-)?kubernetes/.test(manager ?? ""));

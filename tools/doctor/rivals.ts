@@ -1,0 +1,183 @@
+import type { V1ObjectMeta } from "@kubernetes/client-node";
+import { CERT_MANAGER_NAMESPACE, CERT_MANAGER_RELEASE } from "../../components/cert-manager.ts";
+import { EXTERNAL_SECRETS_RELEASE } from "../../components/external-secrets.ts";
+import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
+import { ISTIO_BASE_RELEASE, ISTIO_NAMESPACE, ISTIOD_RELEASE } from "../../components/istio.ts";
+import { REFLECTOR_NAMESPACE, REFLECTOR_RELEASE } from "../../components/reflector.ts";
+import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault/server.ts";
+import type { Settings } from "../../settings/settings.ts";
+import { problem, unless, type Verdict } from "../lib/checks.ts";
+
+// What others have installed in the cluster that this platform would install too.
+
+/** A Helm release, by its newest revision. */
+export interface HelmRelease {
+  readonly name: string;
+  readonly namespace: string;
+  readonly status: string;
+  /** Whether Pulumi's provider wrote it. */
+  readonly byPulumi: boolean;
+}
+
+/** A custom resource definition. */
+export interface Definition {
+  readonly name: string;
+  readonly metadata: V1ObjectMeta;
+}
+
+/** An Application of ArgoCD's. */
+export interface Application {
+  readonly name: string;
+  readonly namespace: string;
+  /** The charts that it installs, with their repositories. */
+  readonly charts: readonly { readonly chart: string; readonly repoURL: string }[];
+}
+
+const CERT_MANAGER = `${CERT_MANAGER_NAMESPACE}/${CERT_MANAGER_RELEASE}`;
+const ISTIO_BASE = `${ISTIO_NAMESPACE}/${ISTIO_BASE_RELEASE}`;
+
+/** The Helm releases of this platform, `<namespace>/<name>`. */
+export function placesOf({ externalSecrets, vault }: Pick<Settings, "externalSecrets" | "vault">): Set<string> {
+  return new Set([
+    CERT_MANAGER,
+    `${REFLECTOR_NAMESPACE}/${REFLECTOR_RELEASE}`,
+    ISTIO_BASE,
+    `${ISTIO_NAMESPACE}/${ISTIOD_RELEASE}`,
+    `${ISTIO_NAMESPACE}/${GATEWAY_RELEASE}`,
+    ...(externalSecrets.install ? [`${externalSecrets.namespace}/${EXTERNAL_SECRETS_RELEASE}`] : []),
+    ...(vault?.kind === "installed" ? [`${VAULT_NAMESPACE}/${VAULT_RELEASE}`] : []),
+  ]);
+}
+
+/** Releases whose names also name things of the whole cluster, so that a second one elsewhere cannot be installed. */
+const CLUSTER_WIDE = [
+  CERT_MANAGER_RELEASE,
+  REFLECTOR_RELEASE,
+  ISTIO_BASE_RELEASE,
+  ISTIOD_RELEASE,
+  EXTERNAL_SECRETS_RELEASE,
+];
+
+/** @param places those of {@link placesOf} */
+export function releaseVerdicts(places: ReadonlySet<string>, releases: readonly HelmRelease[]): readonly Verdict[] {
+  const names = [...places].map((place) => place.split("/")[1] ?? "").filter((name) => CLUSTER_WIDE.includes(name));
+  const faults = releases.flatMap(({ name, namespace, status, byPulumi }) => {
+    const uninstall = `remove it: helm uninstall ${name} --namespace ${namespace}; the program installs its own and does not adopt`;
+    if (places.has(`${namespace}/${name}`)) {
+      if (!byPulumi) return [problem(`release ${name} in ${namespace} (${status}) is not Pulumi's`, uninstall)];
+      if (!status.startsWith("pending-")) return [];
+      return [
+        problem(
+          `release ${name} in ${namespace} is ${status}: a run was cut off, and Helm refuses another`,
+          `helm rollback ${name} --namespace ${namespace}, or helm uninstall where there is no revision before`,
+        ),
+      ];
+    }
+    if (!names.includes(name)) return [];
+    return [
+      problem(
+        `release ${name} in ${namespace} (${status}) owns things of the whole cluster that ours is to make`,
+        uninstall,
+      ),
+    ];
+  });
+  return unless(faults, "no release of others in the way");
+}
+
+/**
+ * The groups of the charts' CRDs, and not of their neighbours such as trust.cert-manager.io or install.istio.io, and
+ * the release that has them, as Helm compares them: https://github.com/helm/helm/blob/v3.18.0/pkg/action/validate.go
+ *
+ * @param places those of {@link placesOf}
+ */
+export function definitionVerdicts(
+  { vault, externalSecrets }: Pick<Settings, "vault" | "externalSecrets">,
+  places: ReadonlySet<string>,
+  definitions: readonly Definition[],
+): readonly Verdict[] {
+  const owners = [
+    { release: CERT_MANAGER, groups: ["cert-manager.io", "acme.cert-manager.io"] },
+    {
+      release: ISTIO_BASE,
+      groups: ["extensions.istio.io", "networking.istio.io", "security.istio.io", "telemetry.istio.io"],
+    },
+    {
+      release: `${externalSecrets.namespace}/${EXTERNAL_SECRETS_RELEASE}`,
+      groups: ["external-secrets.io", "generators.external-secrets.io"],
+    },
+  ].filter(({ release }) => places.has(release));
+  const foreign = new Map<string, { release: string; owner: string; names: string[] }>();
+  for (const { name, metadata } of definitions) {
+    const group = name.slice(name.indexOf(".") + 1);
+    const release = owners.find(({ groups }) => groups.includes(group))?.release;
+    if (release === undefined || ownerOf(metadata) === release) continue;
+    const owner = describe(metadata);
+    const others = foreign.get(`${release} ${owner}`)?.names ?? [];
+    foreign.set(`${release} ${owner}`, { release, owner, names: [...others, name] });
+  }
+  const faults = [...foreign.values()].map(({ release, owner, names }) =>
+    problem(
+      `${names.length} definition(s), such as ${names.sort()[0]}, belong to ${owner}: Helm installs no ${release} over them`,
+      "remove that installation; then, with all objects of these kinds: kubectl delete crd <name>",
+    ),
+  );
+  const needsThem = vault !== undefined && !externalSecrets.install;
+  if (needsThem && !definitions.some(({ name }) => name === "clustersecretstores.external-secrets.io")) {
+    faults.push(
+      problem(
+        "externalSecrets.install is false, and the cluster has no clustersecretstores.external-secrets.io",
+        "install External Secrets, or set externalSecrets.install to true",
+      ),
+    );
+  }
+  return unless(faults, "none of others in the way");
+}
+
+/** The Helm release that an object belongs to, `<namespace>/<name>`. */
+function ownerOf({ annotations = {}, labels = {} }: V1ObjectMeta): string | undefined {
+  const [name, namespace] = [annotations["meta.helm.sh/release-name"], annotations["meta.helm.sh/release-namespace"]];
+  const isHelms = labels["app.kubernetes.io/managed-by"] === "Helm";
+  return isHelms && name !== undefined && namespace !== undefined ? `${namespace}/${name}` : undefined;
+}
+
+/** The Application that says that an object is its own, in words; undefined where none does. */
+export function applicationOf({ annotations = {} }: V1ObjectMeta): string | undefined {
+  // An id begins with the Application's name: https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
+  const tracking = annotations["argocd.argoproj.io/tracking-id"];
+  return tracking && `the ArgoCD Application ${tracking.split(":")[0]}`;
+}
+
+/** Who an object belongs to, in words. */
+function describe(metadata: V1ObjectMeta): string {
+  const application = applicationOf(metadata);
+  if (application !== undefined) return application;
+  const release = ownerOf(metadata);
+  if (release !== undefined) return `the Helm release ${release}`;
+  const instance = metadata.labels?.["app.kubernetes.io/instance"];
+  return instance === undefined
+    ? "nobody that says so"
+    : `no Helm release, but the instance ${instance}, which may be an ArgoCD Application`;
+}
+
+/** The charts that an Application must not install beside this program; two have names that others have too. */
+const CHARTS = ["cert-manager", "istiod", "external-secrets", "reflector"];
+
+export function applicationVerdicts(
+  { externalSecrets }: Pick<Settings, "externalSecrets">,
+  applications: readonly Application[],
+): readonly Verdict[] {
+  const isOurs = ({ chart, repoURL }: Application["charts"][number]) =>
+    (CHARTS.includes(chart) && (chart !== "external-secrets" || externalSecrets.install)) ||
+    (["base", "gateway"].includes(chart) && repoURL.includes("istio"));
+  const faults = applications.flatMap(({ name, namespace, charts }) => {
+    const chart = charts.find(isOurs);
+    if (chart === undefined) return [];
+    return [
+      problem(
+        `Application ${name} in ${namespace} installs the chart ${chart.chart}, and would undo what this program does`,
+        `delete it with what it made: argocd app delete ${name} --cascade`,
+      ),
+    ];
+  });
+  return unless(faults, "no Application that installs the same");
+}

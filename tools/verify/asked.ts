@@ -1,0 +1,29 @@
+import type { KubeConfig } from "@kubernetes/client-node";
+import type { Settings } from "../../settings/settings.ts";
+import type { Run } from "../lib/checks.ts";
+import type { Endpoint } from "../lib/http.ts";
+
+/** What is verified, and how it is reached. */
+export interface VerifyOptions {
+  readonly settings: Settings;
+  /** How the cluster is reached. Where that cannot be found out, the checks that need no cluster still run. */
+  readonly kubeConfig: KubeConfig | Promise<KubeConfig>;
+  /** DNS server to ask, `<ip>` or `<ip>:<port>`. @default - the system's */
+  readonly resolver?: string;
+  /** Where HTTPS is asked for. @default - port 443 of the load balancer */
+  readonly https?: Endpoint;
+  /** Where HTTP is asked for. @default - port 80 of `https`, else of the load balancer */
+  readonly http?: Endpoint;
+  /** PEM of the roots to trust. @default - Node's own, and those of NODE_EXTRA_CA_CERTS */
+  readonly roots?: string;
+  /** Milliseconds for each call over the network. @default 5000 */
+  readonly timeoutMs?: number;
+  /** Milliseconds for a whole check, whose calls end by themselves; not all credential plugins do. @default 60000 */
+  readonly checkMs?: number;
+}
+
+/** What each part of the verification is told. */
+export interface Asked extends VerifyOptions {
+  readonly timeoutMs: number;
+  readonly run: Run;
+}

@@ -1,0 +1,195 @@
+import { X509Certificate } from "node:crypto";
+import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
+import { CERTIFICATE, TLS_SECRET } from "../../components/certificate.ts";
+import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
+import { ISTIO_NAMESPACE } from "../../components/istio.ts";
+import { REFLECTOR_NAMESPACE, REFLECTOR_RELEASE } from "../../components/reflector.ts";
+import { TOKEN_SECRET } from "../../components/token-secret.ts";
+import { found, type Outcome, ok, problem, Stop, skipped, type Verdict } from "../lib/checks.ts";
+import { type ClusterApi, clusterApi, ifThere, METADATA_ONLY, refusalOf } from "../lib/cluster-api.ts";
+import type { Asked } from "./asked.ts";
+import { shown } from "./tls.ts";
+
+// What the cluster says of itself: its objects are Ready, and the certificate's key is where it belongs and nowhere
+// else. No key is looked at.
+
+/** A cluster that has been asked. */
+export interface ClusterChecks {
+  readonly outcomes: readonly Outcome[];
+  /** The certificate that the gateway is to present. */
+  readonly source: Outcome<X509Certificate>;
+  /** The load balancer's address. */
+  readonly balancer: Outcome<string>;
+}
+
+/** Checks what the cluster says. */
+export async function checkCluster(asked: Asked): Promise<ClusterChecks> {
+  const { run } = asked;
+  const cluster = await run("API server", [], () => judgeCluster(asked));
+  const source = await run("certificate's Secret", [cluster], judgeSource);
+  const balancer = await run("load balancer", [cluster], (api) => judgeBalancer(asked, api));
+  const outcomes = await Promise.all([
+    cluster,
+    run("ExternalSecret", [cluster], (api) => judgeToken(asked, api)),
+    run("ClusterIssuer", [cluster], judgeIssuer),
+    run("Certificate", [cluster], judgeCertificate),
+    source,
+    run("gateway's copy", [cluster, source], judgeCopy),
+    run("key elsewhere", [cluster], (api) => judgeKey(asked, api)),
+    balancer,
+  ]);
+  return { outcomes, source, balancer };
+}
+
+async function judgeCluster({ kubeConfig, timeoutMs }: Asked) {
+  try {
+    const api = clusterApi(await kubeConfig, timeoutMs);
+    const { gitVersion } = await api.version.getCode();
+    return found(api, ok(`Kubernetes ${gitVersion}`));
+  } catch (error) {
+    return problem(
+      refusalOf(error),
+      "bring kubectl version to work with the cluster and the context of the stack's settings",
+    );
+  }
+}
+
+/**
+ * What the API server answers; undefined when there is no such object, or no such kind.
+ *
+ * @throws {Stop} when it refuses or does not answer
+ */
+const ask = <T>(call: Promise<T>): Promise<T | undefined> =>
+  ifThere(call).catch((error) => {
+    throw new Stop(
+      problem(refusalOf(error), "run this again; if it is refused, with the rights of somebody who may run pulumi up"),
+    );
+  });
+
+/** Of a custom resource, what is read here. */
+interface Resource {
+  readonly metadata: { readonly generation?: number };
+  readonly spec: { readonly issuerRef?: { readonly name: string } };
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason?: string;
+      readonly message?: string;
+      readonly observedGeneration?: number;
+    }[];
+  };
+}
+
+/** Passes when the object's controller says that it is Ready, and means its latest version. */
+function readiness(kind: string, name: string, resource: Resource | undefined, action: string): Verdict {
+  if (resource === undefined) return problem(`there is no ${kind} ${name}`, "run pulumi up");
+  const ready = resource.status?.conditions?.find(({ type }) => type === "Ready");
+  if (ready === undefined) return problem(`${kind} ${name} has no condition Ready yet`, action);
+  const why = [ready.reason, ready.message].filter(Boolean).join(", ");
+  if (ready.status !== "True") return problem(`${kind} ${name} is not Ready: ${why}`, action);
+  if ((ready.observedGeneration ?? Infinity) < (resource.metadata.generation ?? 0))
+    return problem(
+      `${kind} ${name} is Ready as it was before its last change`,
+      `wait, and run this again; else ${action}`,
+    );
+  return ok(`${name} is Ready: ${why}`);
+}
+
+async function judgeToken({ settings: { vault } }: Asked, { custom }: ClusterApi): Promise<Verdict> {
+  if (vault === undefined) return skipped('cloudflare.token is "none": no token is brought in');
+  const kind = { group: "external-secrets.io", version: "v1", plural: "externalsecrets" };
+  const at = { ...kind, namespace: CERT_MANAGER_NAMESPACE, name: TOKEN_SECRET };
+  const action = `kubectl -n ${CERT_MANAGER_NAMESPACE} describe externalsecret ${TOKEN_SECRET}; is Vault unsealed, and ${vault.path} written?`;
+  return readiness("ExternalSecret", TOKEN_SECRET, await ask<Resource>(custom.getNamespacedCustomObject(at)), action);
+}
+
+/** What tells why there is no certificate. */
+const ISSUANCE = `kubectl -n ${CERT_MANAGER_NAMESPACE} describe certificate,order,challenge`;
+
+function certificateOf({ custom }: ClusterApi) {
+  const kind = { group: "cert-manager.io", version: "v1", plural: "certificates" };
+  const at = { ...kind, namespace: CERT_MANAGER_NAMESPACE, name: CERTIFICATE };
+  return ask<Resource>(custom.getNamespacedCustomObject(at));
+}
+
+async function judgeIssuer(api: ClusterApi): Promise<Verdict> {
+  const name = (await certificateOf(api))?.spec.issuerRef?.name;
+  if (name === undefined) return skipped(`there is no Certificate ${CERTIFICATE} to name its issuer`);
+  const at = { group: "cert-manager.io", version: "v1", plural: "clusterissuers" };
+  const resource = await ask<Resource>(api.custom.getClusterCustomObject({ ...at, name }));
+  return readiness("ClusterIssuer", name, resource, `kubectl describe clusterissuer ${name}`);
+}
+
+const judgeCertificate = async (api: ClusterApi): Promise<Verdict> =>
+  readiness("Certificate", CERTIFICATE, await certificateOf(api), ISSUANCE);
+
+/**
+ * The leaf in a TLS Secret; undefined when there is no such Secret. The API server hands the key over with it, and
+ * here it is dropped.
+ */
+async function leafOf({ core }: ClusterApi, namespace: string): Promise<X509Certificate | undefined> {
+  const secret = await ask(core.readNamespacedSecret({ name: TLS_SECRET, namespace }));
+  if (secret === undefined) return undefined;
+  const pem = Buffer.from(secret.data?.["tls.crt"] ?? "", "base64");
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw new Stop(
+      problem(
+        `Secret ${namespace}/${TLS_SECRET} has no certificate in tls.crt`,
+        `kubectl -n ${CERT_MANAGER_NAMESPACE} describe certificate ${CERTIFICATE}`,
+      ),
+    );
+  }
+}
+
+async function judgeSource(api: ClusterApi) {
+  const leaf = await leafOf(api, CERT_MANAGER_NAMESPACE);
+  if (leaf !== undefined) return found(leaf, ok(`${CERT_MANAGER_NAMESPACE}/${TLS_SECRET} has ${shown(leaf)}`));
+  return problem(`there is no Secret ${CERT_MANAGER_NAMESPACE}/${TLS_SECRET}`, ISSUANCE);
+}
+
+async function judgeCopy(api: ClusterApi, source: X509Certificate): Promise<Verdict> {
+  const copy = await leafOf(api, ISTIO_NAMESPACE);
+  if (copy?.fingerprint256 === source.fingerprint256) return ok(`${ISTIO_NAMESPACE}/${TLS_SECRET} is the same`);
+  return problem(
+    copy === undefined
+      ? `there is no Secret ${ISTIO_NAMESPACE}/${TLS_SECRET}`
+      : `${ISTIO_NAMESPACE}/${TLS_SECRET} has ${shown(copy)}, its source ${shown(source)}`,
+    `kubectl -n ${REFLECTOR_NAMESPACE} logs deployment/${REFLECTOR_RELEASE}; it copies within a second of a change`,
+  );
+}
+
+async function judgeKey({ settings }: Asked, { core }: ClusterApi): Promise<Verdict> {
+  const { namespaces } = settings.reflector;
+  if (namespaces === "all") return skipped('reflector.namespaces is "all": every namespace is to have the key');
+  const selector = { fieldSelector: `metadata.name=${TLS_SECRET}` };
+  const { items = [] } = (await ask(core.listSecretForAllNamespaces(selector, METADATA_ONLY))) ?? {};
+  const allowed = [CERT_MANAGER_NAMESPACE, ...namespaces];
+  const elsewhere = items
+    .map((item) => String(item.metadata?.namespace))
+    .filter((namespace) => !allowed.includes(namespace))
+    .sort();
+  if (elsewhere.length === 0) return ok(`nowhere but in ${allowed.join(", ")}`);
+  const removals = elsewhere.map((namespace) => `kubectl -n ${namespace} delete secret ${TLS_SECRET}`);
+  return problem(
+    `the certificate's key is also in ${elsewhere.join(", ")}`,
+    `add to reflector.namespaces what is meant to have it; else ${removals.join("; ")}`,
+  );
+}
+
+async function judgeBalancer({ settings }: Asked, { core }: ClusterApi) {
+  const place = `Service ${ISTIO_NAMESPACE}/${GATEWAY_RELEASE}`;
+  const service = await ask(core.readNamespacedService({ name: GATEWAY_RELEASE, namespace: ISTIO_NAMESPACE }));
+  if (service === undefined) return problem(`there is no ${place}`, "run pulumi up");
+  const type = service.spec?.type;
+  if (settings.loadBalancer === undefined && type !== "LoadBalancer")
+    return skipped(`the gateway's Service is of type ${type}, without a load balancer; give --address to check it`);
+  const ip = service.status?.loadBalancer?.ingress?.[0]?.ip;
+  if (ip !== undefined) return found(ip, ok(`at ${ip}`));
+  return problem(
+    `${place} has no address`,
+    `kubectl -n ${ISTIO_NAMESPACE} describe service ${GATEWAY_RELEASE}; its events are the cloud controller's`,
+  );
+}
