@@ -13,22 +13,12 @@ import {
   type Verdict,
   warning,
 } from "../lib/checks.ts";
-import { ask } from "../lib/http.ts";
+import { type AskCloudflare, cloudflareApi } from "../lib/cloudflare-api.ts";
 import { caaVerdicts, type DnsRecord } from "./caa.ts";
 import type { Installed } from "./cluster.ts";
 import type { Examination } from "./examination.ts";
 
 // What the zone has, and what the run's token may do.
-
-/** An answer of Cloudflare's API: https://developers.cloudflare.com/fundamentals/api/reference/ */
-interface CloudflareAnswer<T> {
-  readonly success?: boolean;
-  readonly errors?: { readonly code: number; readonly message: string }[];
-  readonly result?: T;
-}
-
-/** Asks Cloudflare for a path: what it answers, or how it refuses. */
-type AskCloudflare = <T>(path: string) => Promise<{ readonly result: T } | { readonly refusal: string }>;
 
 interface Zone {
   readonly id: string;
@@ -52,7 +42,7 @@ export async function examineCloudflare(
     settings.vault === undefined
       ? lacking('cloudflare.token is "none"')
       : token
-        ? given(apiOf(url, token, limits.callMs))
+        ? given(cloudflareApi(url, token, limits.callMs))
         : lacking("CLOUDFLARE_API_TOKEN is not set", "set it to the token of the run");
   const zone = await run({ name: "cloudflare: zone", without: "the zone cannot be seen" }, [api], (cloudflare) =>
     judgeZone(settings.domain, cloudflare),
@@ -78,17 +68,6 @@ export async function examineCloudflare(
     ),
   ]);
 }
-
-const apiOf =
-  (url: string, token: string, timeoutMs: number): AskCloudflare =>
-  async <T>(path: string) => {
-    const headers = { authorization: `Bearer ${token}` };
-    const { status, body } = await ask<CloudflareAnswer<T>>(`${url}${path}`, { headers, timeoutMs });
-    const { success, errors = [], result } = body ?? {};
-    if (success === true && result !== undefined) return { result };
-    const said = errors.map(({ code, message }) => `${message} (${code})`).join("; ");
-    return { refusal: `Cloudflare answers ${status}${said && `: ${said}`}` };
-  };
 
 const isLetsEncrypt = ({ issuer }: Settings) =>
   issuer.kind === "acme" && Object.values<string>(letsEncrypt).includes(issuer.directory);

@@ -3,6 +3,7 @@ import { projectDirectory } from "../../project/stack.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { warnings } from "../../settings/warnings.ts";
 import { type Outcome, ok, problem, runner, skipped, unless, warning } from "../lib/checks.ts";
+import { CLOUDFLARE_URL } from "../lib/cloudflare-api.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, wordsOf } from "../lib/command.ts";
 import { kubeConfigOf, settingsOf } from "../stack.ts";
 import { BUDGET, CRT_SH, examineBudget } from "./certificates.ts";
@@ -39,7 +40,7 @@ const LIMITS: Limits = { callMs: 5000, ociMs: 30_000, logMs: CRT_SH.timeoutMs, c
 /** Looks at everything that a stack needs; all systems at once, and each without the others. */
 export async function doctor(options: DoctorOptions): Promise<Finding[]> {
   const { settings, kubeConfig, env, today = new Date(), limits = LIMITS } = options;
-  const { cloudflareUrl = "https://api.cloudflare.com/client/v4", logUrl = CRT_SH.url } = options;
+  const { cloudflareUrl = CLOUDFLARE_URL, logUrl = CRT_SH.url } = options;
   // What cannot be asked says nothing of how things are.
   const examination = { settings, env, limits, run: runner(limits.checkMs, "skipped") };
   const cluster = examineCluster(examination, kubeConfig);

@@ -8,7 +8,7 @@ import type { Env, Examination } from "./examination.ts";
 // What Vault has, and what the run's token may do in it.
 
 /** Asks Vault's API for a path below `v1`. */
-type AskVault = <Body>(path: string, body?: unknown) => Promise<Answer<Body>>;
+export type AskVault = <Body>(path: string, body?: unknown) => Promise<Answer<Body>>;
 
 /** Examines Vault, and what the run's token may do. */
 export async function examineVault({ settings, env, limits, run }: Examination): Promise<Outcome[]> {
@@ -16,7 +16,7 @@ export async function examineVault({ settings, env, limits, run }: Examination):
   const health = await run(
     { name: "vault: reachable", without: "Vault does not answer, or is not ready" },
     [awaited],
-    ({ address }) => judgeHealth(address, apiOf(address, env, limits.callMs)),
+    ({ address }) => judgeHealth(address, vaultApiOf(address, env, limits.callMs)),
   );
   const token = env.VAULT_TOKEN
     ? given(env.VAULT_TOKEN)
@@ -37,7 +37,7 @@ function settingsOf({ vault }: Settings): Outcome<VaultSettings> {
 }
 
 /** As Pulumi's provider takes them: https://www.pulumi.com/registry/packages/vault/installation-configuration/ */
-function apiOf(address: string, env: Env, timeoutMs: number): AskVault {
+export function vaultApiOf(address: string, env: Env, timeoutMs: number): AskVault {
   const headers = {
     ...(env.VAULT_NAMESPACE && { "x-vault-namespace": env.VAULT_NAMESPACE }),
     ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
