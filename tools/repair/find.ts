@@ -168,7 +168,9 @@ async function findInCluster({ resource, known }: LostCreate, cluster: Cluster):
 
 function objectOf(type: string, inputs: Readonly<Record<string, unknown>>): ObjectName {
   const { metadata } = inputs as { metadata: { name: string; namespace?: string } };
-  const [, apiVersion = "", kind = ""] = type.split(":");
+  const [, version = "", kind = ""] = type.split(":");
+  // Pulumi names a group that Kubernetes leaves out.
+  const apiVersion = version.replace(/^core\//, "");
   const { name, namespace } = metadata;
   return { apiVersion, kind, name, ...(namespace !== undefined && { namespace }) };
 }
