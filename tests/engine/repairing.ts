@@ -122,14 +122,11 @@ function clusterIn(visit: Visit): Cluster {
 const cloudflareIn = (visit: Visit): AskCloudflare =>
   (async (path: string, method = "GET") => {
     const { pathname, searchParams } = new URL(path, "http://cloudflare");
-    const [, ids = ""] = /\/user\/tokens\/(.+)/.exec(pathname) ?? [];
+    const [, id = ""] = /\/user\/tokens\/(.+)/.exec(pathname) ?? [];
     if (method === "DELETE") {
-      await visit((world) =>
-        world
-          .items("ApiToken")
-          .filter(({ id }) => id === ids)
-          .forEach((it) => world.drop(it)),
-      );
+      await visit((world) => {
+        for (const token of world.items("ApiToken")) if (token.id === id) world.drop(token);
+      });
       return { result: {} };
     }
     const result = await visit((world) => {

@@ -123,7 +123,7 @@ function recordVerdicts(records: readonly DnsRecord[], installed: Installed | un
   const faults = rivals.flatMap(({ type, name, content }) => {
     if (type === "A" && address !== undefined && content === address) return [];
     const reason = `${name} has a record already: ${type} ${content}`;
-    const action = "delete it at Cloudflare; the refusal of pulumi preview has the command that takes over an A record";
+    const action = "delete it at Cloudflare, or take it over: npm run repair has the command for an A record";
     const mayBeOurs = type === "A" && (installed === undefined || (installed.any && address === undefined));
     return [
       mayBeOurs ? warning(`${reason}, and whether it is this stack's is not known`, action) : problem(reason, action),

@@ -115,12 +115,14 @@ async function findLost(lost: LostCreate, { state, registrations }: Known, syste
   const { type, inputs = {} } = resource;
   const subject = importIdOf(type, inputs) ?? resource.urn;
   try {
-    const finding = await look(lost, resourcesIn(state), systems);
     const registration = registrations.find(({ urn }) => urn === resource.urn);
+    const takeover = (id: string) =>
+      registration === undefined ? "remove it" : `remove it, or ${importCommand(registration, id, state)}`;
+    const finding = await look(lost, resourcesIn(state), systems, takeover);
     const [step] = finding.steps;
     if (step?.do !== "import" || missing(state, resource).length === 0) return finding;
-    const takeover = registration === undefined ? "remove it" : importCommand(registration, step.adoption.id, state);
-    return tell(finding.subject, `${finding.found}; what it stood on is not in the state any more`, takeover);
+    const found = `${finding.found}; what it stood on is not in the state any more`;
+    return tell(finding.subject, found, takeover(step.adoption.id));
   } catch (error) {
     return unasked(subject, error);
   }
@@ -135,10 +137,12 @@ const missing = (state: State, { parent, provider, dependencies = [] }: StateRes
     (urn) => urn !== undefined && urn !== "" && !resourcesIn(state).some((it) => it.urn === urn),
   ) as string[];
 
-function look(lost: LostCreate, all: readonly StateResource[], systems: Systems): Promise<Finding> {
+type Takeover = (id: string) => string;
+
+function look(lost: LostCreate, all: readonly StateResource[], systems: Systems, takeover: Takeover): Promise<Finding> {
   switch (lost.resource.type.split(":")[0]) {
     case "kubernetes":
-      return findInCluster(lost, systems.cluster);
+      return findInCluster(lost, systems.cluster, takeover);
     case "cloudflare":
       return findAtCloudflare(lost, all, systems.cloudflare());
     case "vault":
@@ -150,19 +154,14 @@ function look(lost: LostCreate, all: readonly StateResource[], systems: Systems)
   }
 }
 
-async function findInCluster({ resource, known }: LostCreate, cluster: Cluster): Promise<Finding> {
+async function findInCluster({ resource, known }: LostCreate, cluster: Cluster, takeover: Takeover): Promise<Finding> {
   const object = objectOf(resource.type, resource.inputs ?? {});
   const id = importIdOf(resource.type, resource.inputs ?? {}) ?? "";
   const subject = `${object.kind} ${id}`;
   if (known?.id === id) return clear(subject, "is in the state by now");
   const there = await cluster.object(object);
   if (there === undefined) return clear(subject, "is not there");
-  if (!there.byPulumi)
-    return tell(
-      subject,
-      "is there, and was not made by Pulumi",
-      "remove it, and run this again to see how to take it over",
-    );
+  if (!there.byPulumi) return tell(subject, "is there, and was not made by Pulumi", takeover(id));
   return adopt(subject, { resource, id, outputs: there.manager === undefined ? {} : { [MANAGER]: there.manager } });
 }
 

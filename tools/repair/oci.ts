@@ -103,5 +103,5 @@ export async function findAtOci(
 }
 
 /** Whether what was being made is another than what the state has, and not a second one after a later run. */
-export const isReplacement = ({ inputs: wanted }: StateResource, { inputs: has }: StateResource): boolean =>
+const isReplacement = ({ inputs: wanted }: StateResource, { inputs: has }: StateResource): boolean =>
   JSON.stringify(wanted) !== JSON.stringify(has);

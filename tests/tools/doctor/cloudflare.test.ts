@@ -200,7 +200,7 @@ describe("a planted fault", () => {
 
 describe("a record at one of the stack's names", () => {
   const BASE = "cluster.example.com";
-  const action = "delete it at Cloudflare; the refusal of pulumi preview has the command that takes over an A record";
+  const action = "delete it at Cloudflare, or take it over: npm run repair has the command for an A record";
   const inTheWay = (what: string) => `problem: ${what} → ${action}`;
   const unknown = (what: string) => `warning: ${what}, and whether it is this stack's is not known → ${action}`;
 
