@@ -159,6 +159,7 @@ describe("an engine that is killed", () => {
     const configure = withSettings(change);
     const sandbox = await openSandbox({ directory, stack: "prod", scale: SCALE, world: world.state, configure });
     expect(await killedAt(sandbox, { at: "Release istio-system/istio-ingressgateway", inside: true }, 1)).toBe(true);
+    await sandbox.stack.cancel();
     await expect(sandbox.stack.up()).rejects.toThrow("npm run repair -- --stack prod");
     const { findings, isWhole } = await repaired(directory, sandbox, { ...known, settings });
     expect(isWhole).toBe(true);

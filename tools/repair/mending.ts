@@ -1,18 +1,10 @@
 import type { AskCloudflare } from "../lib/cloudflare-api.ts";
 import type { PulumiCli } from "../lib/pulumi.ts";
+import { refuseOtherRuns } from "./backend.ts";
 import { deleteToken } from "./cloudflare.ts";
 import type { Finding, Step } from "./findings.ts";
 import type { Cluster } from "./kubernetes.ts";
-import {
-  edited,
-  exportState,
-  importState,
-  lostCreates,
-  refresh,
-  refuseOtherRuns,
-  resourcesIn,
-  type State,
-} from "./state.ts";
+import { edited, exportState, importState, lostCreates, refresh, resourcesIn, type State } from "./state.ts";
 
 /** What is changed, and where. */
 export interface Mending {
@@ -32,7 +24,8 @@ export interface Mending {
  * @throws before anything is changed when another run may be at work, or was since; else with what has failed
  */
 export async function doMending({ stack, findings, state, pulumi, cluster, cloudflare }: Mending): Promise<void> {
-  await refuseOtherRuns(pulumi, stack, state);
+  const root = resourcesIn(state).find(({ type }) => type === "pulumi:pulumi:Stack");
+  if (root !== undefined) await refuseOtherRuns(pulumi, stack, root.urn);
   const latest = await exportState(pulumi, stack);
   if (outlineOf(latest) !== outlineOf(state))
     throw new Error("another run has changed the state meanwhile, and nothing is changed here; run this again");

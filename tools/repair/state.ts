@@ -1,7 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isProviders } from "../../project/registration.ts";
 import type { PulumiCli } from "../lib/pulumi.ts";
+import { refreshOf, removeEmptySidecars, told } from "./backend.ts";
 
 // A stack's state, as `pulumi stack export` writes it: what a run has made, and what it was making when it was cut off.
 // Secrets stay sealed in it.
@@ -48,9 +50,14 @@ export interface LostCreate {
   readonly known: StateResource | undefined;
 }
 
-/** The creates that were cut off; of several of one resource the last. */
+/**
+ * The creates that were cut off; of several of one resource the last. Components and providers are not among them, which
+ * are the engine's alone.
+ */
 export function lostCreates(state: State): LostCreate[] {
-  const operations = (state.deployment.pending_operations ?? []).filter(({ type }) => type === "creating");
+  const operations = (state.deployment.pending_operations ?? []).filter(
+    ({ type, resource }) => type === "creating" && isProviders(resource.type),
+  );
   const newest = new Map(operations.map(({ resource }) => [resource.urn, resource]));
   return [...newest.values()].map((resource) => ({ resource, known: knownIn(state, resource.urn) }));
 }
@@ -95,7 +102,12 @@ export function edited(state: State, { adopted, unfinished }: Edits): State {
 /** @throws with Pulumi's own words */
 export const exportState = (pulumi: PulumiCli, stack: string): Promise<State> =>
   inPrivateFile(async (file) => {
-    await told(pulumi, `the state of stack ${stack} cannot be read`, ["stack", "export", "--file", file], stack);
+    const read = () =>
+      told(pulumi, `the state of stack ${stack} cannot be read`, ["stack", "export", "--file", file], stack);
+    await read().catch(async (error) => {
+      if (!(await removeEmptySidecars(pulumi))) throw error;
+      await read();
+    });
     return JSON.parse(await readFile(file, "utf8")) as State;
   });
 
@@ -120,68 +132,6 @@ export const importState = (pulumi: PulumiCli, stack: string, state: State): Pro
  */
 export const refresh = (pulumi: PulumiCli, stack: string, urns: readonly string[]): Promise<void> =>
   told(pulumi, "what is there cannot be read into the state", refreshOf(urns), stack);
-
-const refreshOf = (urns: readonly string[]) => [
-  ...["refresh", "--yes", "--skip-preview", "--skip-pending-creates", "--non-interactive"],
-  ...urns.flatMap((urn) => ["--target", urn]),
-];
-
-/**
- * Makes sure that no other run is at work: takes the stack's lock and gives it back, with a refresh of the stack alone,
- * which has nothing to read. A lock that a process of this machine has left is taken away.
- *
- * @throws when a run may still be alive, with what to do
- */
-export async function refuseOtherRuns(pulumi: PulumiCli, stack: string, state: State): Promise<void> {
-  const root = resourcesIn(state).find(({ type }) => type === "pulumi:pulumi:Stack")?.urn;
-  if (root === undefined) return;
-  const lockOf = async () => {
-    const { code, stdout, stderr } = await pulumi.read([...refreshOf([root]), "--stack", stack]);
-    return code === 0 ? undefined : `${stdout}\n${stderr}`;
-  };
-  const said = await lockOf();
-  if (said === undefined) return;
-  if (isLeftHere(said)) {
-    await told(pulumi, "the lock of the run that was killed cannot be taken away", ["cancel", "--yes"], stack);
-    const again = await lockOf();
-    if (again === undefined) return;
-  }
-  throw new Error(
-    `another run may still be at work, and nothing is changed: ${wordsOf(said)}\n` +
-      `Wait for its end. If it was killed, run pulumi cancel --stack ${stack}, and this again.`,
-  );
-}
-
-/** The holders of a backend's lock: https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/backend/diy/lock.go */
-const HOLDER = /created by \S*@(\S+) \(pid (\d+)\)/g;
-
-/** Whether every holder of the lock was a process of this machine that is no more. */
-function isLeftHere(said: string): boolean {
-  const holders = [...said.matchAll(HOLDER)];
-  return holders.length > 0 && holders.every(([, host, pid]) => host === hostname() && !isAlive(Number(pid)));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Somebody else's process may not be signalled, and is one.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-const wordsOf = (said: string) =>
-  said
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => /^error: |created by |[Cc]onflict/.test(line))
-    .join(" ") || said.trim();
-
-async function told(pulumi: PulumiCli, failure: string, args: string[], stack: string): Promise<void> {
-  const { code, stdout, stderr } = await pulumi.read([...args, "--stack", stack]);
-  if (code !== 0) throw new Error(`${failure}: ${wordsOf(`${stdout}\n${stderr}`)}`);
-}
 
 /** A file that nobody else may read, and that does not stay. */
 async function inPrivateFile<T>(work: (file: string) => Promise<T>): Promise<T> {

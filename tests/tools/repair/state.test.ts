@@ -1,17 +1,14 @@
-import { spawnSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { describe, expect, it } from "vitest";
-import type { PulumiCli } from "../../../tools/lib/pulumi.ts";
 import {
   edited,
   exportState,
   importState,
   lostCreates,
-  refuseOtherRuns,
   type State,
   type StateResource,
 } from "../../../tools/repair/state.ts";
+import { cli, fileOf } from "./cli.ts";
 
 const resource = (name: string, changes: Partial<StateResource> = {}): StateResource => ({
   urn: `urn:pulumi:prod::oke-platform::kubernetes:core/v1:Namespace::${name}`,
@@ -41,6 +38,8 @@ describe("a state", () => {
       [
         ["creating", resource("a", { inputs: { run: 1 } })],
         ["updating", there],
+        ["creating", { ...root, type: "oke-platform:platform:Istio" }],
+        ["creating", { ...root, type: "pulumi:providers:kubernetes", custom: true }],
         ["creating", resource("b")],
         ["creating", resource("a", { inputs: { run: 2 } })],
       ],
@@ -89,22 +88,6 @@ describe("a state", () => {
   });
 });
 
-/** A CLI that answers each of its calls, and remembers them. */
-function cli(...answers: ((args: string[]) => Promise<string> | string)[]) {
-  const calls: string[] = [];
-  const pulumi: PulumiCli = {
-    async read(args) {
-      calls.push(args.join(" ").replace(/\S+state\.json/, "<file>"));
-      const said = await answers.shift()?.(args);
-      return { code: said ? 255 : 0, stdout: "", stderr: said ?? "" };
-    },
-    show: () => Promise.reject(new Error("nothing is shown")),
-  };
-  return { pulumi, calls };
-}
-const well = () => "";
-const fileOf = (args: string[]) => args[args.indexOf("--file") + 1] ?? "";
-
 it("a state is read and written by the CLI, with its secrets sealed, in files that do not stay", async () => {
   const files: string[] = [];
   const { pulumi, calls } = cli(
@@ -129,37 +112,4 @@ it("a state that Pulumi does not take is refused in its words", async () => {
   await expect(importState(pulumi, "prod", state([]))).rejects.toThrow(
     "the state of stack prod cannot be written: error: state file contains errors: bad",
   );
-});
-
-describe("another run", () => {
-  const lock = (host: string, pid: number) =>
-    "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock " +
-    `file with \`pulumi cancel\`.\n  file:///state/locks/prod.json: created by me@${host} (pid ${pid}) at 2026-11-27T10:00:00Z\n`;
-  const probe = `refresh --yes --skip-preview --skip-pending-creates --non-interactive --target ${root.urn} --stack prod`;
-  /** Of a process that has ended. */
-  const { pid: dead } = spawnSync(process.execPath, ["--version"]);
-
-  it("is not at work where the lock can be had", async () => {
-    const { pulumi, calls } = cli(well);
-    await refuseOtherRuns(pulumi, "prod", state([root]));
-    expect(calls).toEqual([probe]);
-  });
-
-  it("was killed where its process was on this machine and is no more: its lock is taken away", async () => {
-    const { pulumi, calls } = cli(() => lock(hostname(), dead), well, well);
-    await refuseOtherRuns(pulumi, "prod", state([root]));
-    expect(calls).toEqual([probe, "cancel --yes --stack prod", probe]);
-  });
-
-  it.each([
-    ["on this machine", lock(hostname(), process.pid)],
-    ["elsewhere", lock("runner-7", dead)],
-    ["at Pulumi Cloud", "error: [409] Conflict: Another update is currently in progress.\n"],
-  ])("may be alive %s, and is refused", async (_where, said) => {
-    const { pulumi, calls } = cli(() => said);
-    await expect(refuseOtherRuns(pulumi, "prod", state([root]))).rejects.toThrow(
-      /^another run may still be at work, and nothing is changed: error: .*\nWait for its end\. If it was killed, run pulumi cancel --stack prod, and this again\.$/s,
-    );
-    expect(calls).toEqual([probe]);
-  });
 });
