@@ -28,6 +28,10 @@ const places: Readonly<Record<ChartName, readonly string[]>> = {
 /** What the operator's values for a chart may not say, by its name in its repository. */
 export const ownershipOf = (chart: string): Ownership => chartOwnership[chart as ChartName];
 
+/** What is the program's of a chart's values at a place, or inside of it. */
+export const ownedAt = (chart: string, path: readonly string[]): readonly Owned[] =>
+  ownershipOf(chart).owned.filter(({ at, having }) => having === undefined && reaches(at, path));
+
 /** What of the operator's values would undo the program, or is no value that a chart can use. */
 export function* refusedValues(given: Given, sound: Sound): Generator<Refusal> {
   if (!sound("charts", "loadBalancer")) return;

@@ -29,8 +29,8 @@ describe("the login to Vault", () => {
       [
         "vault.auth.secret.name",
         `the name of a Secret: ${aSubdomain}`,
-        ["A", `${LONGEST_LABEL}a`, undefined],
-        [LONGEST_LABEL],
+        ["A", "a.", "a".repeat(254), undefined],
+        ["a.b", "a".repeat(253)],
       ],
       ["vault.auth.secret.namespace", `a namespace that exists: ${aLabel}`, ["b.c", undefined], [LONGEST_LABEL]],
       ["vault.auth.secret.key", "a key in the Secret", ["/", undefined], ["A_b-c.1"]],
