@@ -32,7 +32,7 @@ export function isUrl(value: string, ...schemes: string[]): boolean {
  * Names and passwords in URLs, and in what was meant to be one: between the slashes and the last @, or at the beginning and
  * with a colon. Not an image's digest, which has an @ too.
  */
-const CREDENTIALS = /(?<=\/\/)[^\s"'<>]*@|(?<![^\s"'])[^\s"'/:@<>]+:[^\s"'@<>]*@(?!sha256:)/g;
+const CREDENTIALS = /(?<=\/\/)[^\s"'<>]*@|(?<![^\s"'])[^\s"'/:@<>]+:(?!\/\/)[^\s"'@<>]*@(?!sha256:)/g;
 
 export const hasCredentials = (value: string) => value.search(CREDENTIALS) >= 0;
 

@@ -28,17 +28,20 @@ const places: Readonly<Record<ChartName, readonly string[]>> = {
 /** What the operator's values for a chart may not say, by its name in its repository. */
 export const ownershipOf = (chart: string): Ownership => chartOwnership[chart as ChartName];
 
-/** What is the program's of a chart's values at a place, or inside of it. */
+/** What is the program's of a chart's values at a place. */
 export const ownedAt = (chart: string, path: readonly string[]): readonly Owned[] =>
-  ownershipOf(chart).owned.filter(({ at, having }) => having === undefined && reaches(at, path));
+  ownershipOf(chart).owned.filter(
+    ({ at, having }) => having === undefined && at.length <= path.length && reaches(at, path),
+  );
 
 /** What of the operator's values would undo the program, or is no value that a chart can use. */
 export function* refusedValues(given: Given, sound: Sound): Generator<Refusal> {
-  if (!sound("charts", "loadBalancer")) return;
   for (const [chart, place] of Object.entries(places)) {
+    const keys = ["charts", ...place];
+    if (!sound(keys.join("."), "loadBalancer", "loadBalancer.alwaysFree")) continue;
     const values = place.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], given.charts);
     for (const { path, value, allowed } of refusedIn(chart, leavesOf(values), given))
-      yield { key: spelled(["charts", ...place, ...path.map(indexed)]), value: value ?? null, allowed };
+      yield { key: spelled([...keys, ...path.map(indexed)]), value: value ?? null, allowed };
   }
 }
 
@@ -56,16 +59,18 @@ function* refusedIn(
     const refuse = (allowed: string) => ({ ...leaf, allowed });
     const isBelow = alsoBelow.includes(path[0] ?? "");
     for (const at of [path, ...(isBelow ? [path.slice(1)] : [])]) {
-      const row = ours.find((candidate) => undoes(candidate, { path: at, value }));
+      const mix = merged.find((candidate) => candidate.at.length <= at.length && reaches(candidate.at, at));
+      const isWhole = (row: Owned) => mix === undefined || row.at.length <= mix.at.length || at.length > mix.at.length;
+      const row = ours.find((candidate) => isWhole(candidate) && undoes(candidate, { path: at, value }));
       if (row)
         yield refuse(`nothing: ${row.because}; ${row.setting === undefined ? "remove it" : `use ${row.setting}`}`);
-      const mix = merged.find((candidate) => candidate.at.length <= at.length && reaches(candidate.at, at));
-      if (mix === undefined) continue;
-      if (at !== path) yield refuse(`nothing here; write it as ${spelled(at)}`);
-      yield* refusedMix(mix, leaf, ours).map(refuse);
+      if (mix !== undefined && at !== path) yield refuse(`nothing here; write it as ${spelled(mix.at)}`);
+      if (mix !== undefined) yield* refusedMix(mix, { path: at, value }, ours).map(refuse);
     }
     if (loadBalancer && typeof value === "string" && /\bLoadBalancer\b/.test(value))
       yield refuse(secondDoor(loadBalancer));
+    // What the SDK sends of it are its keys, in the place of those around it.
+    if (path.includes("__proto__")) yield refuse("no key of this name");
     if (isDate(value)) yield refuse("a text in quotes: without them YAML reads it as a date");
     if (path.slice(0, -1).some((key) => /(annotations|labels)$/i.test(key)) && /^(number|boolean)$/.test(typeof value))
       yield refuse("text: annotations and labels hold nothing else; write it in quotes");
@@ -79,8 +84,12 @@ const secondDoor = ({ alwaysFree }: NonNullable<Given["loadBalancer"]>) =>
 
 /** What in a value that is merged cannot be, each as what is allowed instead. */
 function refusedMix({ at, as }: Merged, { path, value }: Leaf, ours: readonly Owned[]): string[] {
-  if (as === "list")
-    return path.length > at.length || isEmpty(value) ? [] : ["a list, which comes after the program's own"];
+  if (as === "list") {
+    const isList = path.length > at.length ? /^\d+$/.test(path[at.length] ?? "") : Array.isArray(value);
+    return isList || (path.length === at.length && isEmpty(value))
+      ? []
+      : ["a list, which comes after the program's own"];
+  }
   const map = mapIn(value);
   if (map === undefined) return ["a map in text, as YAML or JSON, which is merged with the program's own"];
   return ours
@@ -114,7 +123,7 @@ function undoes({ at, is, having }: Owned, { path, value }: Leaf): boolean {
   if (!reaches(at, path) || value === is) return false;
   // A map or list with nothing in it, where parts of it are the program's, changes none of them.
   if (path.length < at.length) return !(isRecord(value) && isEmpty(value)) && having === undefined;
-  return having === undefined || (typeof value === "string" && having.test(value));
+  return having === undefined || (/^(string|number)$/.test(typeof value) && having.test(String(value)));
 }
 
 /** Whether one of two places is the other one or a part of it. */

@@ -87,6 +87,7 @@ export const istioOwnership = {
       own("service.ipFamilyPolicy", "the load balancer has IPv4 alone", { is: "SingleStack", balanced }),
       ownAt(["service", "ipFamilies", /^\d+$/], "the load balancer has IPv4 alone", { having: /^IPv6$/, balanced }),
       own("service.selectorLabels", "the Service finds the gateway's pods by its labels"),
+      ownAt(["service", "ports", /^\d+$/, "port"], "the program listens there", { having: /^(80|443)$/ }),
       ownAt(["service", "ports", /^\d+$/, "name"], "the program has a port of this name", {
         having: /^(http2|https)$/,
       }),
