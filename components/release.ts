@@ -94,10 +94,17 @@ function mixed(mine: unknown, value: unknown, { as }: Merged): unknown {
 /** The inputs of a release that say which chart it is of. */
 export const CHART_INPUTS = ["version", "chart", "repositoryOpts"] as const;
 
+/** A release's chart, and who asks for it at its source. */
+interface AskedChart extends Omit<ChartSource, "login"> {
+  readonly chart: string;
+  readonly username?: string | undefined;
+}
+
 /** Which chart a release is of, by its inputs: {@link locate} in the other direction. */
-export function chartOf(inputs: Readonly<Record<string, unknown>>): ChartSource & { readonly chart: string } {
+export function chartOf(inputs: Readonly<Record<string, unknown>>): AskedChart {
   const [place, version] = [String(inputs.chart ?? ""), String(inputs.version ?? "")];
-  const { repo = place.split("/").slice(0, -1).join("/") } = (inputs.repositoryOpts ?? {}) as { repo?: string };
+  const opts = (inputs.repositoryOpts ?? {}) as { repo?: string; username?: string };
+  const { repo = place.split("/").slice(0, -1).join("/"), username } = opts;
   const file = place.split("/").at(-1) ?? place;
-  return { chart: file.replace(/-v?\d+\.\d+\.\d+.*\.tgz$/, ""), repo, version };
+  return { chart: file.replace(/-v?\d+\.\d+\.\d+.*\.tgz$/, ""), repo, version, username };
 }

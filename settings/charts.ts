@@ -137,7 +137,7 @@ export interface ChartSource {
 }
 
 /** Name and password at a chart's source. */
-export interface Login {
+interface Login {
   readonly username: string;
   /** A secret. */
   readonly password: string;

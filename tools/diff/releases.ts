@@ -31,6 +31,9 @@ function moveOf({ before, after }: Change): string {
   return [
     ...(from?.version === to?.version ? [] : [`from ${code(from?.version)} to ${code(to?.version)}`]),
     ...(from?.repo === to?.repo ? [] : [`to the source ${code(to?.repo)} instead of ${code(from?.repo)}`]),
+    ...(from?.username === to?.username
+      ? []
+      : [`to a login ${to?.username ? `as ${code(to.username)}` : "of nobody"}`]),
   ].join(", ");
 }
 
@@ -79,7 +82,7 @@ function undoneBy({ resource, fields }: Change): string | undefined {
   const found = fields.flatMap(({ path }) => {
     const parts = [...path.matchAll(/\["([^"]*)"\]|([^.[\]]+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
     return ownedAt(chart, parts.slice(1)).map(
-      ({ because }) => `${code(parts.slice(1).join("."))} is the program's own: ${because}.`,
+      ({ because }) => `${parts.slice(1).join(".")} is the program's own: ${because}.`,
     );
   });
   return found.length === 0 ? undefined : [...new Set(found)].join(" ");
