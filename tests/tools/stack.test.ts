@@ -52,7 +52,9 @@ describe("the settings of a stack", () => {
       await refusalOf((text) => text + SUPPLIED.replace(/:\s*secure: .*/, ": in-clear")),
     ];
     const supplied = { cloudflare: { token: "supplied" }, cloudflareApiToken: "in-clear" };
-    await expect(registrationsOf("prod", {}, { loadBalancer: '{"nodeNsgId":"s3same"}' })).rejects.toThrow(marked.message);
+    await expect(registrationsOf("prod", {}, { loadBalancer: '{"nodeNsgId":"s3same"}' })).rejects.toThrow(
+      marked.message,
+    );
     await expect(registrationsOf("prod", supplied)).rejects.toThrow(clear.message);
     expect(marked.message).toContain("oke-platform:loadBalancer is stored as a secret, but goes in clear");
     expect(clear.message).toContain("oke-platform:cloudflareApiToken stands in clear");
