@@ -80,8 +80,9 @@ describe.each(["prod", "lab"])("%s", (name) => {
       vaultIamPolicy: null,
       urls: HOSTS.map((host) => `https://${host}`),
       keptOnDestroy: [
-        "namespace cert-manager: the certificate with its key, and the ACME account key",
-        "custom resource definitions of cert-manager and Istio",
+        "namespace cert-manager: the certificate with its key, and the key of the ACME account or CA",
+        "custom resource definitions of cert-manager",
+        "custom resource definitions of Istio",
         `reserved IP ${ip?.id}; set loadBalancer.reservedIp to it before the next up`,
       ],
     });
