@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Files that need the engine, a cluster or minutes, and have a command of their own. */
-const apart = ["tests/schedules/**", "tests/engine/**", "tests/e2e/e2e.test.ts"];
+const apart = ["tests/schedules/**", "tests/engine/**", "tests/cluster/**", "tests/e2e/e2e.test.ts"];
 
 /** Milliseconds for a test, and for what goes before and after it: many times what the slowest takes. */
 const within = (ms: number) => ({ testTimeout: ms, hookTimeout: ms });
@@ -26,6 +26,14 @@ export default defineConfig({
       },
       { test: { name: "schedules", include: ["tests/schedules/**/*.test.ts"], ...within(300_000) } },
       { test: { name: "engine", include: ["tests/engine/**/*.test.ts"], ...within(1_200_000) } },
+      {
+        test: {
+          name: "cluster",
+          include: ["tests/cluster/**/*.test.ts"],
+          globalSetup: "tests/cluster/setup.ts",
+          ...within(300_000),
+        },
+      },
       // A cloud's own pace: load balancers, certificates, images.
       { test: { name: "e2e", include: ["tests/e2e/e2e.test.ts"], ...within(3_600_000) } },
     ],

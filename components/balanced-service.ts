@@ -32,7 +32,7 @@ export function bandwidthOf(inputs: Readonly<Record<string, unknown>>): [min: st
 }
 
 /** Whether a rule of an NSG lets addresses in, by its inputs. */
-export const letsIn = ({ sourceType }: Readonly<Record<string, unknown>>): boolean => sourceType === "CIDR_BLOCK";
+const letsIn = ({ sourceType }: Readonly<Record<string, unknown>>): boolean => sourceType === "CIDR_BLOCK";
 
 /**
  * Who may connect, in the order of their CIDRs.

@@ -1,5 +1,5 @@
-import { emptyWorld } from "../world/beginnings.ts";
-import { openWorld, usualLatencies } from "../world/systems.ts";
+import { nextRandom } from "../world/state.ts";
+import { usualLatencies } from "../world/systems.ts";
 import type { Latencies } from "../world/world.ts";
 
 /** How many times longer than usual the things take that are far too slow now and then. */
@@ -9,25 +9,20 @@ const slow: Record<string, number> = {
   base: 20,
   istiod: 20,
   "external-secrets": 20,
-  gateway: 8,
+  LoadBalancer: 8,
   challenge: 5,
   ApiToken: 20,
   KvSecret: 20,
   PublicIp: 20,
 };
 
-/** Numbers from 0 to 1 for a seed. */
-function randomFrom(seed: number): () => number {
-  const world = openWorld(emptyWorld(seed));
-  return () => world.random();
-}
-
 /**
  * A table of latencies for a seed: everything between a third and three times as long as usual, and in most tables
  * something far slower, as it happens: a chart twenty times, OCI eight times, a challenge of minutes.
  */
 export function latenciesFor(seed: number): Latencies {
-  const random = randomFrom(seed);
+  const state = { random: seed };
+  const random = () => nextRandom(state);
   const table = Object.fromEntries(
     Object.entries(usualLatencies).map(([what, usual]) => [what, usual * 3 ** (2 * random() - 1)]),
   );

@@ -7,7 +7,8 @@ import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { kubeConfigOf } from "../../tools/stack.ts";
-import { checksText, verify } from "../../tools/verify/verify.ts";
+import { checksText } from "../../tools/verify/check.ts";
+import { verify } from "../../tools/verify/verify.ts";
 import { charts } from "../../versions.ts";
 import {
   issuances,

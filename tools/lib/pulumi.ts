@@ -85,6 +85,9 @@ export async function propose(pulumi: PulumiCli, { stack, change, approve, log }
   const name = change.path.replace(/^.*:/, "");
   const before = await configured(pulumi, setting);
   if (before === change.value) return previewed(pulumi, stack, approve);
+  // With the value may come the map that it is in, which is empty where Pulumi.yaml alone has it.
+  const map = { stack, path: change.path.replace(/\.[^.]*$/, "") };
+  const isMapNew = before === undefined && ["{}", undefined].includes(await configured(pulumi, map));
   let isApproved = false;
   let isTold = false;
   const told = () => {
@@ -97,7 +100,7 @@ export async function propose(pulumi: PulumiCli, { stack, change, approve, log }
     isApproved = await previewed(pulumi, stack, async () => !isTold && (await approve()) && !isTold);
   } finally {
     if (!isApproved) {
-      await configure(pulumi, setting, before);
+      await configure(pulumi, isMapNew ? map : setting, before);
       log(`${name} is ${before ?? "its default"} again`);
     }
     for (const signal of END_SIGNALS) process.off(signal, told);

@@ -18,7 +18,7 @@ export function operator(terminal: Terminal, yes: boolean | undefined): Ask {
 }
 
 /** One question. Only `y` and `yes` are yes; Ctrl-C, Ctrl-D, the end of the input and being told to end are no. */
-export function ask(question: string, { stdin, stdout }: Pick<Terminal, "stdin" | "stdout">): Promise<boolean> {
+function ask(question: string, { stdin, stdout }: Pick<Terminal, "stdin" | "stdout">): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const terminal = createInterface({ input: stdin, output: stdout, terminal: stdin.isTTY ?? false });
   const no = () => terminal.close();

@@ -57,8 +57,9 @@ export async function awaitArrival(
   // The Secret is written first, then the ExternalSecret's status: the one to watch without seeing a token.
   const found = await watchUntil(kubeConfig, { collection, name }, seconds, async () => {
     const object = { group, version: apiVersion, namespace, plural, name };
-    ({ status } = (await api.getNamespacedCustomObject(object)) as ExternalSecret);
     const arrival = await arrivalIn(kubeConfig);
+    // Afterwards: a status from before the arrival would tell of the sync before.
+    ({ status } = (await api.getNamespacedCustomObject(object)) as ExternalSecret);
     if (arrival === undefined || arrival.version < version || status?.refreshTime === undefined) return undefined;
     return { ...arrival, syncedAt: status.refreshTime };
   });

@@ -101,6 +101,16 @@ describe("a proposal", () => {
     expect(lines.at(-1)).toBe(`acme.server is ${was ?? "its default"} again`);
   });
 
+  it("leaves no map that was not there, and none of what is beside the value out", async () => {
+    await proposed({ approve: async () => false });
+    expect(pulumi.changing().at(-1)).toBe("config rm --path oke-platform:acme --stack prod");
+    await proposed({ change: { path: "oke-platform:cloudflare.tokenSerial", value: "2" }, approve: async () => false });
+    expect(pulumi.changing().at(-1)).toBe("config rm --path oke-platform:cloudflare --stack prod");
+    pulumi.config.set("oke-platform:acme.email", "a@example.com");
+    await proposed({ approve: async () => false });
+    expect([...pulumi.config.keys()]).toEqual(["oke-platform:acme.email"]);
+  });
+
   it("is a no when the process is told to end, whenever that is", async () => {
     pulumi.config.set(PATH, "staging");
     let questions = 0;

@@ -5,7 +5,7 @@ import { letsEncrypt } from "../../../settings/acme.ts";
 import type { Settings } from "../../../settings/settings.ts";
 import { certificateIn, type Issued, type Promotion, promote } from "../../../tools/promote/promotion.ts";
 import { settingsOf } from "../../../tools/stack.ts";
-import type { Check } from "../../../tools/verify/verify.ts";
+import type { Check } from "../../../tools/verify/check.ts";
 import { closeAll } from "../../loopback.ts";
 import { issue, newIssuer } from "../../pki.ts";
 import { ClusterApi, tlsSecret } from "../cluster-api.ts";
@@ -149,6 +149,7 @@ describe("a promotion", () => {
     [undefined, "config rm --path oke-platform:acme.server --stack live"],
   ])("leaves acme.server at %s when the preview fails, or the answer is no", async (server, back) => {
     const pulumi = new Pulumi();
+    pulumi.config.set("oke-platform:acme.email", "platform@example.com");
     if (server !== undefined) pulumi.config.set("oke-platform:acme.server", server);
     const tried = ["verify staging", SET("production"), PREVIEW];
     expect(await played({ approve: async () => false }, pulumi)).toEqual({
