@@ -82,7 +82,7 @@ describe("whether it can run", () => {
       .then(({ stdout, stderr }) => ({ code: 0, stdout, stderr }))
       .catch(({ code, stdout, stderr }) => ({ code, stdout, stderr }));
 
-  describe("the command", { timeout: 30_000 }, () => {
+  describe("the command", () => {
     const command = (env: Record<string, string>) => run(process.execPath, ["tests/e2e/requirements.ts"], env);
 
     it("says that it can", async () => {
