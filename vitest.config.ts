@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Files that need the engine, a cluster or minutes, and have a command of their own. */
-const apart = ["tests/schedules/**", "tests/engine/**", "tests/e2e/e2e.test.ts"];
+const apart = ["tests/schedules/**", "tests/engine/**", "tests/cluster/**", "tests/e2e/e2e.test.ts"];
 
 /** Milliseconds for a test, and for what goes before and after it: many times what the slowest takes. */
 const within = (ms: number) => ({ testTimeout: ms, hookTimeout: ms });
@@ -11,9 +11,29 @@ export default defineConfig({
     // The tests are measured on two cores; more would only make them wait for each other's processes.
     maxWorkers: 2,
     projects: [
-      { test: { name: "unit", include: ["tests/**/*.test.ts"], exclude: apart, ...within(60_000) } },
+      {
+        test: {
+          name: "unit",
+          include: ["tests/**/*.test.ts"],
+          exclude: apart,
+          ...within(60_000),
+          // Half of the time goes into loading the SDK anew for each file. So files share a process, and what a test
+          // changes of it is undone.
+          isolate: false,
+          restoreMocks: true,
+          unstubEnvs: true,
+        },
+      },
       { test: { name: "schedules", include: ["tests/schedules/**/*.test.ts"], ...within(300_000) } },
       { test: { name: "engine", include: ["tests/engine/**/*.test.ts"], ...within(1_200_000) } },
+      {
+        test: {
+          name: "cluster",
+          include: ["tests/cluster/**/*.test.ts"],
+          globalSetup: "tests/cluster/setup.ts",
+          ...within(300_000),
+        },
+      },
       // A cloud's own pace: load balancers, certificates, images.
       { test: { name: "e2e", include: ["tests/e2e/e2e.test.ts"], ...within(3_600_000) } },
     ],

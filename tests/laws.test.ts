@@ -93,11 +93,6 @@ describe.each(variants)("$name", (variant) => {
     expect(clear).toEqual([]);
   });
 
-  it("marks the kubeconfig that OCI writes as a secret", () => {
-    const fromOci = all.filter(({ inputs: { clusterIdentifier } }) => clusterIdentifier !== undefined);
-    expect(fromOci.filter(({ inputs: { kubeconfig } }) => !isSecret(kubeconfig))).toEqual([]);
-  });
-
   it("says how a taken name is freed, in the cluster and in Vault", () => {
     const takers = made
       // What is only read takes no name.

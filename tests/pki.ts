@@ -65,21 +65,28 @@ export async function newIssuer(name: string): Promise<Issuer> {
   return { ...intermediate, chain: chain.toString("pem"), root: rootCertificate.toString("pem") };
 }
 
-/** A certificate with an empty subject, as cert-manager's is. */
+const alternativeNames = (hosts: string[]) =>
+  new x509.SubjectAlternativeNameExtension(
+    hosts.map((value) => ({ type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value })),
+    true,
+  );
+
+/**
+ * A certificate.
+ *
+ * @param subject empty, as cert-manager's is
+ */
 export async function issue(
   issuer: Issuer,
   hosts: string[],
-  { fromDays = -30, toDays = 60 }: { fromDays?: number; toDays?: number } = {},
+  { fromDays = -30, toDays = 60, subject = "" }: { fromDays?: number; toDays?: number; subject?: string } = {},
 ): Promise<TlsPair> {
   const keys = await newKeys();
-  const leaf = await certificate("", keys, issuer, {
+  const leaf = await certificate(subject, keys, issuer, {
     notBefore: daysFromNow(fromDays),
     notAfter: daysFromNow(toDays),
     extensions: [
-      new x509.SubjectAlternativeNameExtension(
-        hosts.map((value) => ({ type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value })),
-        true,
-      ),
+      ...(hosts.length === 0 ? [] : [alternativeNames(hosts)]),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
     ],
   });

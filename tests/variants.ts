@@ -3,6 +3,7 @@ import type { Registration } from "../project/record.ts";
 import { type Graph, graphOf } from "../sandbox/schedule/graph.ts";
 import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
 import { emptyWorld, worldWithBareVault, worldWithoutVault } from "../sandbox/world/beginnings.ts";
+import { putRelease } from "../sandbox/world/helm.ts";
 import { addressOf } from "../sandbox/world/oci.ts";
 import { type State, sha256 } from "../sandbox/world/state.ts";
 import { openWorld } from "../sandbox/world/systems.ts";
@@ -200,13 +201,7 @@ function withKmsKey(seed?: number): State {
 function withExternalSecrets(seed?: number): State {
   const world = openWorld(emptyWorld(seed));
   world.put({ kind: "Namespace", name: "external-secrets", spec: {} });
-  const release = {
-    kind: "Release",
-    namespace: "external-secrets",
-    name: "external-secrets",
-    spec: { chart: "external-secrets" },
-  };
-  world.put(release).status.installed = true;
-  world.state.definitions.push("external-secrets.io");
+  const name = "external-secrets";
+  putRelease(world, { namespace: name, name, spec: { chart: name } });
   return world.state;
 }

@@ -32,7 +32,7 @@ export function waveSeconds(latencies: Latencies): number {
   return (
     Math.max(of("cert-manager"), of("reflector")) +
     Math.max(of("base") + of("istiod"), of("external-secrets") + of("ClusterSecretStore")) +
-    of("gateway") +
+    of("LoadBalancer") +
     Math.max(of("ExternalSecret"), of("ClusterIssuer")) +
     2 * of("challenge") +
     of("reflection") +

@@ -18,8 +18,8 @@ const SOURCES = /^(index|versions)\.ts$|^(settings|components|sandbox)\/.*\.ts$/
 
 /** Where a mutation is most likely to be noticed, as parts of the test files' paths. */
 const firstTests: Record<Mutation["area"], string[]> = {
-  program: ["stacks", "laws", "order", "edge", "settings", "vault.", "components/"].map((name) => `tests/${name}`),
-  world: ["tests/world", "tests/sandbox/"],
+  program: ["stacks", "laws", "order", "settings-arrive", "components/"].map((name) => `tests/${name}`),
+  world: ["tests/sandbox/"],
   settings: ["tests/settings", "tests/versions"],
 };
 

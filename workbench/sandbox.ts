@@ -4,8 +4,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { isProviders, lastName } from "../project/registration.ts";
 import { projectDirectory } from "../project/stack.ts";
 import { collectSteps, forgetInitialised, openSandbox, type Step } from "../sandbox/sandbox.ts";
-import { emptyWorld } from "../sandbox/world/beginnings.ts";
-import { leftovers } from "../sandbox/world/leftovers.ts";
+import { leftovers, remains } from "../sandbox/world/leftovers.ts";
 import { problemsOf } from "../sandbox/world/served.ts";
 import { openWorld } from "../sandbox/world/systems.ts";
 import type { World } from "../sandbox/world/world.ts";
@@ -69,8 +68,8 @@ async function main(): Promise<void> {
     const { summary: result } = await sandbox.stack.destroy({ onEvent });
     console.log(`Done: ${summary(result.resourceChanges)}`);
     const world = openWorld(await sandbox.cloud.look());
-    const left = Object.keys(world.state.items).filter((key) => !(key in emptyWorld().items));
-    console.log(`Left, to be used again:\n${left.map((key) => `  ${key}`).join("\n")}`);
+    const left = remains(world.state).map((key) => `  ${key}`);
+    console.log(`Left, to be used again:\n${left.join("\n")}`);
     console.log("A next up makes another IP unless loadBalancer.reservedIp names this one.");
     if (world.items("Key").length > 0)
       console.log("Nor does it read the volumes unless vault.kmsKeyId names their key.");

@@ -143,7 +143,7 @@ async function read(
   if (found === undefined) return undefined;
   if (found.kind === "Service") {
     const metadata = { name: found.name, namespace: found.namespace, uid: uidOf(found) };
-    return { id, inputs: {}, outputs: { metadata, spec: found.spec, status: found.status } };
+    return { id, inputs: {}, outputs: { metadata, spec: { type: found.spec.type }, status: found.status } };
   }
   const { imported, refreshed } = modelOf(type);
   const isImport = Object.keys(inputs).length === 0 && imported !== undefined;

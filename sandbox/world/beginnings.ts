@@ -14,7 +14,6 @@ export function emptyWorld(seed = 1): State {
     random: seed,
     items: {},
     timers: [],
-    definitions: [],
     acme: [],
     violations: [],
     keyMayBeIn: ["cert-manager", "istio-system"],

@@ -1,38 +1,36 @@
-import { secondsOf } from "./helm.ts";
-import { customResource, define, releaseOf, runs } from "./kubernetes.ts";
+import { customResource, isDefined, runs, webhooksOf, workloadsOf } from "./kubernetes.ts";
 import type { Item } from "./state.ts";
 import type { System, World } from "./world.ts";
 
 // Istio: what istiod needs, what it fills in and answers for, and what a Gateway shows.
 
-const istios = (plural: string) => ({
-  definition: `${plural}.networking.istio.io`,
-  namespaced: true,
-  definedBy: "base",
-  answeredBy: "istiod",
-  webhook: "validation.istio.io",
-});
+/** An object that is done as soon as istiod has read it. */
+const read = (plural: string) => customResource(`${plural}.networking.istio.io`, { namespaced: true, seconds: 0.5 });
 
-/** istiod's start: without base it never gets ready. */
-export function startIstiod(world: World, item: Item): void {
-  if (runs(world, "base")) world.after(secondsOf(world, item), "installed", item);
-  // https://github.com/istio/istio/tree/1.26.4/manifests/charts/base: base owns the CRDs and the reader's account.
-  else item.reason = "istiod is not ready: custom resource definitions of networking.istio.io are missing";
-}
-
-/** Why the gateway's pods cannot start; undefined when they can. */
-export function podRefusal(world: World, item: Item): string | undefined {
-  const istiod = releaseOf(world, "istiod");
-  item.status.refused = false;
-  // The webhook that fills in the image is among the last things that Helm applies, a second after it began.
-  if (istiod === undefined || world.now - Number(istiod.status.since) < 1) {
+/** Why pods of istiod or of a gateway do not start; undefined when they do, and for all other pods. */
+function podRefusal(world: World, { name, spec, status }: Item): string | undefined {
+  if (spec.chart === "istiod" && !isDefined(world, "gateways.networking.istio.io"))
+    // https://github.com/istio/istio/tree/1.31.4/manifests/charts/base: base owns the definitions.
+    return "istiod is not ready: custom resource definitions of networking.istio.io are missing";
+  if (spec.chart !== "gateway") return undefined;
+  status.refused = false;
+  if (world.item("MutatingWebhookConfiguration /istio-sidecar-injector") === undefined)
     // https://github.com/istio/istio/issues/35789: a pod made before the webhook is keeps "auto" until it is deleted.
-    return 'pod istio-ingressgateway: Failed to pull image "auto": ErrImagePull';
-  }
+    return `pod ${name}: Failed to pull image "auto": ErrImagePull`;
   if (runs(world, "istiod")) return undefined;
   // Then the pod itself is refused, and the ReplicaSet tries again: done when istiod is.
-  item.status.refused = true;
+  status.refused = true;
   return 'failed calling webhook "rev.namespace.sidecar-injector.istio.io"';
+}
+
+/**
+ * istiod has its own webhooks, and those of base, refuse from when it answers.
+ * https://github.com/istio/istio/blob/1.31.4/pkg/webhooks/validation/controller/controller.go
+ */
+function enforce(world: World): void {
+  for (const configuration of world.items("ValidatingWebhookConfiguration"))
+    for (const webhook of webhooksOf(configuration))
+      if (world.item(webhook.answeredBy)?.spec.chart === "istiod") webhook.failurePolicy = "Fail";
 }
 
 export type Server = { hosts: string[]; tls?: { credentialName?: string; httpsRedirect?: boolean } };
@@ -49,7 +47,7 @@ export const covers = (secret: Item | undefined, host: string) =>
 
 /** Where the gateway's pod is, not where the Gateway is: https://github.com/istio/istio/blob/1.26.4/pilot/pkg/xds/sds.go */
 export const secretForGateway = (world: World, gateway: Item, name: string) =>
-  world.item(`Secret ${releaseOf(world, "gateway")?.namespace ?? gateway.namespace}/${name}`);
+  world.item(`Secret ${workloadsOf(world, "gateway")[0]?.namespace ?? gateway.namespace}/${name}`);
 
 /** What a Gateway shows to the world. */
 function shown(world: World, gateway: Item): string[] {
@@ -68,18 +66,17 @@ function shown(world: World, gateway: Item): string[] {
 
 export const istio: System = {
   kinds: {
-    Gateway: customResource(istios("gateways"), { seconds: 0.5 }),
-    VirtualService: customResource(istios("virtualservices"), { seconds: 0.5 }),
-    DestinationRule: customResource(istios("destinationrules"), { seconds: 0.5 }),
+    Gateway: read("gateways"),
+    VirtualService: read("virtualservices"),
+    DestinationRule: read("destinationrules"),
   },
+  podRefusal,
   seen(world, item) {
-    if (item.kind !== "Release" || !item.ready) return;
-    if (item.spec.chart === "base") define(world, [istios("gateways")]);
-    if (item.spec.chart !== "istiod") return;
-    const base = releaseOf(world, "base");
-    if (base) base.status.validated = true;
-    for (const gateway of world.items("Release"))
-      if (gateway.status.refused === true) world.kind("Release").change?.(world, gateway);
+    const isController = item.kind === "Deployment" && item.spec.chart === "istiod";
+    if (!isController && item.kind !== "ValidatingWebhookConfiguration") return;
+    if (!runs(world, "istiod")) return;
+    enforce(world);
+    for (const gateway of workloadsOf(world, "gateway")) if (gateway.status.refused === true) world.start(gateway);
   },
   violations: (world) => world.items("Gateway").flatMap((gateway) => shown(world, gateway)),
 };

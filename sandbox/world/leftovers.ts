@@ -1,5 +1,5 @@
 import { emptyWorld } from "./beginnings.ts";
-import type { State } from "./state.ts";
+import type { Item, State } from "./state.ts";
 
 /** What a destroy leaves because it is dear to get again, or may hold what others have put there. */
 const KEPT = [
@@ -10,8 +10,26 @@ const KEPT = [
   ...["Mount ", "AuthBackend ", "AuthBackendConfig "],
 ];
 
+/** What its chart has Helm keep. */
+const isKeptByHelm = ({ spec }: Item) =>
+  (spec.annotations as Record<string, string> | undefined)?.["helm.sh/resource-policy"] === "keep";
+
+/** What is there that was not before, sorted; the definitions of a group as one. */
+export function remains({ items }: State, before: State["items"] = emptyWorld().items): string[] {
+  const inGroups = (key: string) => key.replace(/^(CustomResourceDefinition )\/[^.]*/, "$1*");
+  return [
+    ...new Set(
+      Object.keys(items)
+        .filter((key) => !(key in before))
+        .map(inGroups),
+    ),
+  ].sort();
+}
+
 /** What is there after a destroy that was not before, and that nothing asked to keep. */
 export function leftovers({ items }: State, before: State["items"] = emptyWorld().items): string[] {
   const kept = (key: string) => KEPT.some((start) => key.startsWith(start));
-  return Object.keys(items).filter((key) => !(key in before) && !kept(key));
+  return Object.entries(items).flatMap(([key, item]) =>
+    key in before || kept(key) || isKeptByHelm(item) ? [] : [key],
+  );
 }

@@ -1,6 +1,5 @@
 import { isIP } from "node:net";
-import { secondsOf, UPGRADE } from "./helm.ts";
-import { podRefusal } from "./istio.ts";
+import { namespacedId, UPGRADE } from "./kubernetes.ts";
 import { NO_SUCH } from "./oci.ts";
 import { backoff, type Item, sha256 } from "./state.ts";
 import type { Happening, System, World } from "./world.ts";
@@ -13,14 +12,13 @@ const OCI = "oci.oraclecloud.com";
 const SERVICE = "service.beta.kubernetes.io/oci-load-balancer";
 
 type GatewayService = {
-  type: string;
+  type?: string;
   annotations?: Record<string, string>;
   loadBalancerIP?: string;
   loadBalancerSourceRanges?: string[];
   externalTrafficPolicy?: string;
 };
-const serviceOf = (gateway: Item) =>
-  ((gateway.spec.values as { service?: GatewayService }).service ?? { type: "LoadBalancer" }) as GatewayService;
+const serviceOf = ({ spec }: Item) => spec as GatewayService;
 
 /** What the controller refuses of a Service; two things never change once its load balancer is there. */
 function serviceRefusal(world: World, service: GatewayService, there: Item | undefined): string | undefined {
@@ -67,47 +65,56 @@ const nsgsOf = (annotations: Record<string, string>) =>
 const balancerAt = (world: World, address: unknown) =>
   world.items("LoadBalancer").find((balancer) => balancer.status.address === address);
 
+const balancerOf = (world: World, { name }: Item) => world.item(`LoadBalancer /${name}`);
+
 /** The cloud controller at work; it tries again from 5 s, doubling, up to 5 min. */
 const ensureLoadBalancer: Happening = (world, item, tries) => {
   const service = serviceOf(item);
-  if (service.annotations?.[`${SERVICE}-shape`] === undefined) {
-    // Not OCI's controller, but one such as k3s has: an address of a node, at once.
-    world.after(GATEWAY_PODS, "installed", item);
-    return;
-  }
-  const there = world.item(`LoadBalancer /${item.name}`);
+  const there = balancerOf(world, item);
   const refusal = serviceRefusal(world, service, there);
   if (refusal !== undefined) {
     item.reason = `Error syncing load balancer: failed to ensure load balancer: ${refusal}`;
     world.after(backoff(5, 300, tries), "ensureLoadBalancer", item, tries + 1);
-    return;
+  } else {
+    item.reason = item.status.loadBalancer
+      ? "the new revision is not rolled out"
+      : `Service ${item.name} has no address yet`;
+    const balancer = there ?? world.put({ kind: "LoadBalancer", name: item.name, spec: {} });
+    balancer.status.address = service.loadBalancerIP || privateAddressOf(item.name);
+    shape(balancer, service);
+    world.after(world.seconds("LoadBalancer") * (item.status.loadBalancer ? UPGRADE : 1), "addressed", item);
   }
-  if (item.status.installed !== true) item.reason = `Service ${item.name} has no address yet`;
-  const balancer = there ?? world.put({ kind: "LoadBalancer", name: item.name, spec: {} });
-  balancer.status.address = service.loadBalancerIP || privateAddressOf(item.name);
-  shape(balancer, service);
-  world.after(secondsOf(world, item) * (item.status.installed === true ? UPGRADE : 1), "installed", item);
+  world.seen(item);
 };
 
-/** Seconds for the gateway's pods, where there is no load balancer to wait for. */
-const GATEWAY_PODS = 5;
+/** A Service has the address that it is to have. */
+const addressed: Happening = (world, item) => {
+  const address = balancerOf(world, item)?.status.address ?? "192.0.2.1";
+  item.status.loadBalancer = { ingress: serviceOf(item).type === "LoadBalancer" ? [{ ip: address }] : [] };
+  item.ready = true;
+  item.reason = "";
+  world.seen(item);
+};
 
-/** A new revision of the gateway. */
-export function rollGateway(world: World, item: Item): void {
-  if (serviceOf(item).type === "LoadBalancer") {
+function startService(world: World, item: Item): void {
+  const { type, annotations } = serviceOf(item);
+  const pods = world.item(`Deployment ${item.namespace}/${item.name}`);
+  // Counted in a row, though the real controller would not wait for pods that never start: then there is no gain in
+  // a gateway that is installed before what its pods need.
+  if (pods?.status.stuck === true && pods.status.up !== true) {
+    item.status.held = true;
+    return;
+  }
+  delete item.status.held;
+  // Without OCI's annotations it is another controller's, such as k3s has: an address of a node, at once.
+  if (type === "LoadBalancer" && annotations?.[`${SERVICE}-shape`] !== undefined) {
     ensureLoadBalancer(world, item, 0);
     return;
   }
   world.removeNow(`LoadBalancer /${item.name}`);
-  world.after(GATEWAY_PODS, "installed", item);
+  addressed(world, item, 0);
 }
 
-/** The gateway's start: its pods first, then its address. */
-export function startGateway(world: World, item: Item): void {
-  const refusal = podRefusal(world, item);
-  if (refusal !== undefined) item.reason = refusal;
-  else rollGateway(world, item);
-}
 /** The address that an internal load balancer gets; it follows from the Service's name, as identifiers do. */
 export const privateAddressOf = (name: string) =>
   `10.0.20.${1 + (Number.parseInt(sha256(name).slice(0, 4), 16) % 250)}`;
@@ -167,18 +174,16 @@ export function answers(world: World, balancer: Item): boolean {
 }
 
 export const cloudController: System = {
-  kinds: { LoadBalancer: {} },
-  happenings: { ensureLoadBalancer },
-  seen(world, item) {
-    if (item.kind !== "Release" || item.spec.chart !== "gateway" || !item.ready) return;
-    const { type } = serviceOf(item);
-    const address = world.item(`LoadBalancer /${item.name}`)?.status.address ?? "192.0.2.1";
-    const stored = world.put({ kind: "Service", namespace: item.namespace, name: item.name, spec: { type } });
-    stored.status = { loadBalancer: { ingress: type === "LoadBalancer" ? [{ ip: address }] : [] } };
+  kinds: {
+    LoadBalancer: { seconds: 90 },
+    Service: { id: namespacedId, start: startService },
   },
-  gone(world, { kind, spec, namespace, name }) {
-    if (kind !== "Release" || spec.chart !== "gateway") return;
-    world.removeNow(`Service ${namespace}/${name}`);
-    world.removeNow(`LoadBalancer /${name}`);
+  happenings: { ensureLoadBalancer, addressed },
+  seen(world, { kind, namespace, name, status }) {
+    const service = kind === "Deployment" && status.stuck !== true && world.item(`Service ${namespace}/${name}`);
+    if (service && service.status.held === true) startService(world, service);
+  },
+  gone(world, item) {
+    if (item.kind === "Service") world.removeNow(`LoadBalancer /${item.name}`);
   },
 };

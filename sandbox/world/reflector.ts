@@ -43,7 +43,7 @@ export const reflector: System = {
   durations: { reflection: 1 },
   seen(world, item) {
     if (item.kind === "Secret" && annotationsOf(item)) reflectSoon(world, item);
-    const isNew = item.kind === "Namespace" || (item.kind === "Release" && item.spec.chart === "reflector");
+    const isNew = item.kind === "Namespace" || (item.kind === "Deployment" && item.spec.chart === "reflector");
     if (!isNew || !item.ready) return;
     for (const secret of world.items("Secret")) if (annotationsOf(secret)) reflectSoon(world, secret);
   },

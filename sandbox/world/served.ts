@@ -1,5 +1,5 @@
 import { covers, matchesHost, secretForGateway, serversOf } from "./istio.ts";
-import { releaseOf } from "./kubernetes.ts";
+import { workloadsOf } from "./kubernetes.ts";
 import { answers } from "./load-balancer.ts";
 import { speaksTls } from "./vault.ts";
 import type { World } from "./world.ts";
@@ -23,27 +23,26 @@ export function problemsOf(world: World, host: string): string[] {
       ({ hosts, tls }) => tls?.credentialName && hosts.some((pattern) => matchesHost(pattern, host)),
     );
   expect(gateway?.ready && server, "no Gateway listens for it");
-  const release = releaseOf(world, "gateway");
-  if (speaksTls(releaseOf(world, "vault")) && route?.namespace === "vault") {
+  const [pods] = workloadsOf(world, "gateway");
+  if (speaksTls(world) && route?.namespace === "vault") {
     // A DestinationRule is looked for in the client's namespace, and its CA beside the client's pods:
     // https://istio.io/latest/docs/reference/config/networking/destination-rule/#ClientTLSSettings
     const rule = world.items("DestinationRule").find(({ spec }) => spec.host === "vault.vault.svc.cluster.local");
     const { credentialName } = (rule?.spec.trafficPolicy as { tls: { credentialName: string } } | undefined)?.tls ?? {};
-    const trusts =
-      rule?.namespace === release?.namespace && world.item(`Secret ${release?.namespace}/${credentialName}`);
+    const trusts = rule?.namespace === pods?.namespace && world.item(`Secret ${pods?.namespace}/${credentialName}`);
     expect(trusts, "the gateway speaks HTTP to a Vault that speaks TLS");
   }
-  expect(release?.status.installed, "no ingress gateway runs");
+  expect(pods?.status.up, "no ingress gateway runs");
   const secret = gateway && secretForGateway(world, gateway, server?.tls?.credentialName ?? "");
   expect(covers(secret, host), "no certificate for it is in the gateway's namespace");
   const source = secret?.spec.reflects === undefined ? secret : world.item(`Secret ${String(secret.spec.reflects)}`);
   expect(secret?.spec.serial === source?.spec.serial, "the gateway's copy is not the newest certificate");
-  const balancer = release && world.item(`LoadBalancer /${release.name}`);
-  if (release === undefined || balancer === undefined) return problems;
+  const balancer = pods && world.item(`LoadBalancer /${pods.name}`);
+  if (pods === undefined || balancer === undefined) return problems;
   expect(answers(world, balancer), "the load balancer's backends are red");
   // https://istio.io/latest/docs/ops/configuration/traffic-management/network-topologies/#proxy-protocol
-  const pods = (release.spec.values as { podAnnotations?: Record<string, string> }).podAnnotations;
-  const expected = pods?.["proxy.istio.io/config"]?.includes("proxyProtocol") === true;
+  const { "proxy.istio.io/config": config } = pods.spec.podAnnotations as Record<string, string>;
+  const expected = config?.includes("proxyProtocol") === true;
   if (balancer.spec.proxyProtocol === true) {
     expect(expected, "the load balancer speaks the PROXY protocol and the gateway does not expect it");
   } else expect(!expected, "the gateway expects the PROXY protocol and the load balancer does not speak it");

@@ -32,7 +32,7 @@ export interface Item {
 }
 
 /** Something that will happen to an object by itself. */
-interface Timer {
+export interface Timer {
   at: number;
   what: string;
   key: string;
@@ -47,8 +47,6 @@ export interface State {
   random: number;
   items: Record<string, Item>;
   timers: Timer[];
-  /** Groups whose custom resource definitions are installed; they stay when their release goes, where the chart says so. */
-  definitions: string[];
   /** Certificates issued and validations failed, as the ACME server counts them. */
   acme: { at: number; hosts: string; failed: boolean; issuer: string }[];
   /** What must never be, and was. */
@@ -72,6 +70,21 @@ export class Refusal extends Error {}
 export const keyOf = ({ kind, namespace = "", name }: Omit<Request, "spec">) => `${kind} ${namespace}/${name}`;
 
 export const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
+/** Whether this is what is to fail once; then it is not any more. */
+export function fails({ faults }: Pick<State, "faults">, operation: string, kind: string): boolean {
+  const at = faults.indexOf(`${operation} ${kind}`);
+  if (at >= 0) faults.splice(at, 1);
+  return at >= 0;
+}
+
+/** A number from 0 to 1; the same sequence for the same seed. Mulberry32, in the public domain. */
+export function nextRandom(state: Pick<State, "random">): number {
+  state.random = (state.random + 0x6d2b79f5) | 0;
+  let t = Math.imul(state.random ^ (state.random >>> 15), 1 | state.random);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+}
 
 /** Seconds until the next try: they double from the first wait to the longest. */
 export const backoff = (first: number, longest: number, tries: number) => Math.min(first * 2 ** tries, longest);

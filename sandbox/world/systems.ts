@@ -2,9 +2,9 @@ import { certManager } from "./cert-manager.ts";
 import { cloudflare } from "./cloudflare.ts";
 import { externalSecrets } from "./external-secrets.ts";
 import { helm } from "./helm.ts";
-import { istio, startIstiod } from "./istio.ts";
+import { istio } from "./istio.ts";
 import { kubernetes } from "./kubernetes.ts";
-import { cloudController, rollGateway, startGateway } from "./load-balancer.ts";
+import { cloudController } from "./load-balancer.ts";
 import { oci } from "./oci.ts";
 import { reflector } from "./reflector.ts";
 import type { State } from "./state.ts";
@@ -16,7 +16,7 @@ import { type Latencies, type System, World } from "./world.ts";
 /** All systems. A controller comes before those that watch what it makes. */
 const systems: readonly System[] = [
   kubernetes,
-  helm({ istiod: startIstiod, gateway: startGateway }, { gateway: rollGateway }),
+  helm,
   cloudController,
   oci,
   cloudflare,

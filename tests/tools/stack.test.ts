@@ -5,7 +5,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import { examples } from "../../project/placeholders.ts";
 import { projectDirectory } from "../../project/stack.ts";
 import { kubeConfigOf, settingsOf } from "../../tools/stack.ts";
-import { deployPolicy } from "../../tools/vault/policy.ts";
 import { registrationsOf } from "../harness.ts";
 
 // What the tools know of a stack is what the program knows of it.
@@ -25,10 +24,10 @@ async function settingsWith(edit: (text: string) => string, placeholders = examp
   return settingsOf("live", directory, placeholders);
 }
 
-const refusalOf = (edit: (text: string) => string): Promise<Error> =>
+const refusalOf = (edit: (text: string) => string): Promise<string> =>
   settingsWith(edit).then(
-    () => new Error("nothing was refused"),
-    (error) => error,
+    () => "nothing is refused",
+    (error: Error) => error.message,
   );
 
 const SUPPLIED = `
@@ -42,7 +41,6 @@ describe("the settings of a stack", () => {
   it("may have a secret that nobody has the passphrase of", async () => {
     const { vault } = await settingsWith((text) => text + SUPPLIED);
     expect(vault?.token).toEqual({ kind: "supplied", value: "[secret]" });
-    expect(vault && deployPolicy(vault)).toContain('path "secret/data/prod/cert-manager"');
   });
 
   it("are refused in the program's words where another setting is a secret, or the token is none", async () => {
@@ -52,12 +50,10 @@ describe("the settings of a stack", () => {
       await refusalOf((text) => text + SUPPLIED.replace(/:\s*secure: .*/, ": in-clear")),
     ];
     const supplied = { cloudflare: { token: "supplied" }, cloudflareApiToken: "in-clear" };
-    await expect(registrationsOf("prod", {}, { loadBalancer: '{"nodeNsgId":"s3same"}' })).rejects.toThrow(
-      marked.message,
-    );
-    await expect(registrationsOf("prod", supplied)).rejects.toThrow(clear.message);
-    expect(marked.message).toContain("oke-platform:loadBalancer is stored as a secret, but goes in clear");
-    expect(clear.message).toContain("oke-platform:cloudflareApiToken stands in clear");
+    await expect(registrationsOf("prod", {}, { loadBalancer: '{"nodeNsgId":"s3same"}' })).rejects.toThrow(marked);
+    await expect(registrationsOf("prod", supplied)).rejects.toThrow(clear);
+    expect(marked).toContain("oke-platform:loadBalancer is stored as a secret, but goes in clear");
+    expect(clear).toContain("oke-platform:cloudflareApiToken stands in clear");
   });
 
   it("are as the program has them where nothing is said, or something in another type", async () => {
@@ -112,7 +108,7 @@ describe("a kubeconfig", () => {
       `# A comment.\n${kubeconfig("here")}`,
     ];
     for (const way of ways) {
-      vi.stubEnv("HOME", "/nowhere");
+      vi.stubEnv("HOME", "/nowhere/at/all/or/else");
       expect(await contextsOf(way), way).toEqual(["here"]);
       vi.stubEnv("KUBECONFIG", way);
       expect(await contextsOf(), way).toEqual(["here"]);
@@ -120,7 +116,7 @@ describe("a kubeconfig", () => {
   });
 
   it("is found wherever a tool was started", async () => {
-    vi.spyOn(process, "cwd").mockReturnValue("/");
+    vi.spyOn(process, "cwd").mockReturnValue("/nowhere/at/all/or/else");
     try {
       expect(await contextsOf(relative(projectDirectory, file))).toEqual(["here"]);
     } finally {

@@ -1,5 +1,5 @@
 import type { KubeConfig, V1ObjectMeta } from "@kubernetes/client-node";
-import { type ClusterApi, clusterApi, ifThere, METADATA_ONLY, worded } from "../lib/cluster-api.ts";
+import { type ClusterApi, clusterApi, ifThere, metadataOf, worded } from "../lib/cluster-api.ts";
 import type { Application, Definition, HelmRelease } from "./rivals.ts";
 
 /** The version of Kubernetes that a cluster runs. */
@@ -36,21 +36,23 @@ export class ClusterReader {
   /** The newest revision of each Helm release, whatever its status: its name is taken. */
   async releases(): Promise<HelmRelease[]> {
     const selectors = { labelSelector: "owner=helm", fieldSelector: "type=helm.sh/release.v1" };
-    const { items } = await worded(this.api.core.listSecretForAllNamespaces(selectors, METADATA_ONLY));
+    const records = await worded(metadataOf((options) => this.api.core.listSecretForAllNamespaces(selectors, options)));
     const newest = new Map<string, { revision: number; release: HelmRelease }>();
-    for (const { metadata } of items) {
-      const { name = "", version = "0", status = "unknown" } = metadata?.labels ?? {};
-      const place = `${metadata?.namespace}/${name}`;
+    for (const metadata of records) {
+      const { name = "", version = "0", status = "unknown" } = metadata.labels ?? {};
+      const place = `${metadata.namespace}/${name}`;
       if (Number(version) < (newest.get(place)?.revision ?? 0)) continue;
-      const release = { name, namespace: metadata?.namespace ?? "", status, byPulumi: isPulumis(metadata) };
+      const release = { name, namespace: metadata.namespace ?? "", status, byPulumi: isPulumis(metadata) };
       newest.set(place, { revision: Number(version), release });
     }
     return [...newest.values()].map(({ release }) => release);
   }
 
   async definitions(): Promise<Definition[]> {
-    const { items } = await worded(this.api.extensions.listCustomResourceDefinition({}, METADATA_ONLY));
-    return items.map(({ metadata }) => ({ name: metadata?.name ?? "", metadata: metadata ?? {} }));
+    const definitions = await worded(
+      metadataOf((options) => this.api.extensions.listCustomResourceDefinition({}, options)),
+    );
+    return definitions.map((metadata) => ({ name: metadata.name ?? "", metadata }));
   }
 
   /** ArgoCD's Applications; none without ArgoCD. */
@@ -92,3 +94,10 @@ export class ClusterReader {
 export const isPulumis = (metadata: V1ObjectMeta | undefined) =>
   metadata?.labels?.["app.kubernetes.io/managed-by"] === "pulumi" ||
   (metadata?.managedFields ?? []).some(({ manager }) => /^pulumi-(resource-)?kubernetes/.test(manager ?? ""));
+
+/**
+ * Whether a namespace was applied with nothing but its name, as the program applies its own: then the API server notes
+ * nobody, since nobody has a field of it. Whoever makes one in another way is noted, for the label
+ * kubernetes.io/metadata.name that it gets.
+ */
+export const isBare = ({ managedFields = [] }: V1ObjectMeta) => managedFields.length === 0;

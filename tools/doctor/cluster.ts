@@ -8,7 +8,7 @@ import type { Settings } from "../../settings/settings.ts";
 import { supportedKubernetes } from "../../versions.ts";
 import { found, type Outcome, ok, problem, unless, type Verdict, within } from "../lib/checks.ts";
 import { failureOf } from "../lib/http.ts";
-import { ClusterReader, isPulumis, type Version } from "./cluster-reader.ts";
+import { ClusterReader, isBare, isPulumis, type Version } from "./cluster-reader.ts";
 import type { Examination } from "./examination.ts";
 import { disableAddOn } from "./oci-cli.ts";
 import { applicationOf, applicationVerdicts, definitionVerdicts, placesOf, releaseVerdicts } from "./rivals.ts";
@@ -116,8 +116,9 @@ async function namespaceVerdicts({ externalSecrets }: Settings, cluster: Cluster
   const faults = await Promise.all(
     made.map(async (name) => {
       const namespace = await cluster.namespace(name);
-      if (namespace === undefined || isPulumis(namespace.metadata)) return [];
-      const application = applicationOf(namespace.metadata ?? {});
+      const metadata = namespace?.metadata;
+      if (metadata === undefined || isPulumis(metadata) || isBare(metadata)) return [];
+      const application = applicationOf(metadata);
       return [
         problem(
           `namespace ${name} exists, ${application === undefined ? "and Pulumi did not make it" : `made by ${application}`}`,

@@ -2,6 +2,7 @@ import {
   ApiException,
   ApiextensionsV1Api,
   AppsV1Api,
+  type ConfigurationOptions,
   CoreV1Api,
   CustomObjectsApi,
   createConfiguration,
@@ -9,6 +10,7 @@ import {
   type Middleware,
   ServerConfiguration,
   setHeaderOptions,
+  type V1ObjectMeta,
   VersionApi,
 } from "@kubernetes/client-node";
 import { failureOf } from "./http.ts";
@@ -51,13 +53,19 @@ export function clusterApi(kubeConfig: KubeConfig, timeoutMs: number): ClusterAp
 }
 
 /**
- * Option of a list without its contents: a release's Secret holds the whole chart, and nobody's keys are needed here.
+ * Lists objects without their contents: a release's Secret holds the whole chart, and nobody's keys are needed here.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+ *
+ * @param list calls the API with the given options
  */
-export const METADATA_ONLY = setHeaderOptions(
-  "Accept",
-  "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
-);
+export async function metadataOf(
+  list: (options: ConfigurationOptions) => Promise<{ items: readonly { metadata?: V1ObjectMeta }[] | null }>,
+): Promise<V1ObjectMeta[]> {
+  const accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+  const { items } = await list(setHeaderOptions("Accept", accept));
+  // A list of this kind with nothing in it says null, and not [] as others do.
+  return (items ?? []).map(({ metadata = {} }) => metadata);
+}
 
 /** The call, whose error says why the API server was of no use. */
 export const worded = <T>(call: Promise<T>): Promise<T> =>

@@ -5,7 +5,7 @@ import { letsEncrypt } from "../../settings/acme.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { CERTIFICATE_LIMITS } from "../doctor/certificates.ts";
 import { type PulumiCli, propose } from "../lib/pulumi.ts";
-import { type Check, checksText } from "../verify/verify.ts";
+import { type Check, checksText } from "../verify/check.ts";
 
 /** Seconds for the gateway to present a new certificate; its copy comes within a second or two. */
 const ARRIVAL_SECONDS = 60;

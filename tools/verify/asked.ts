@@ -18,6 +18,8 @@ export interface VerifyOptions {
   readonly roots?: string;
   /** Milliseconds for each call over the network. @default 5000 */
   readonly timeoutMs?: number;
+  /** Milliseconds for a whole check, whose calls end by themselves; not all credential plugins do. @default 60000 */
+  readonly checkMs?: number;
 }
 
 /** What each part of the verification is told. */

@@ -6,7 +6,7 @@ import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import { REFLECTOR_NAMESPACE, REFLECTOR_RELEASE } from "../../components/reflector.ts";
 import { TOKEN_SECRET } from "../../components/token-secret.ts";
 import { found, type Outcome, ok, problem, Stop, skipped, type Verdict } from "../lib/checks.ts";
-import { type ClusterApi, clusterApi, ifThere, METADATA_ONLY, refusalOf } from "../lib/cluster-api.ts";
+import { type ClusterApi, clusterApi, ifThere, metadataOf, refusalOf } from "../lib/cluster-api.ts";
 import type { Asked } from "./asked.ts";
 import { shown } from "./tls.ts";
 
@@ -165,10 +165,10 @@ async function judgeKey({ settings }: Asked, { core }: ClusterApi): Promise<Verd
   const { namespaces } = settings.reflector;
   if (namespaces === "all") return skipped('reflector.namespaces is "all": every namespace is to have the key');
   const selector = { fieldSelector: `metadata.name=${TLS_SECRET}` };
-  const { items = [] } = (await ask(core.listSecretForAllNamespaces(selector, METADATA_ONLY))) ?? {};
+  const secrets = await ask(metadataOf((options) => core.listSecretForAllNamespaces(selector, options)));
   const allowed = [CERT_MANAGER_NAMESPACE, ...namespaces];
-  const elsewhere = items
-    .map((item) => String(item.metadata?.namespace))
+  const elsewhere = (secrets ?? [])
+    .map((metadata) => String(metadata.namespace))
     .filter((namespace) => !allowed.includes(namespace))
     .sort();
   if (elsewhere.length === 0) return ok(`nowhere but in ${allowed.join(", ")}`);

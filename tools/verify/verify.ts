@@ -2,29 +2,16 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIP, isIPv6 } from "node:net";
 import { projectDirectory } from "../../project/stack.ts";
-import { linesOf, type Outcome, runner } from "../lib/checks.ts";
+import { runner } from "../lib/checks.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, wordsOf } from "../lib/command.ts";
 import type { Endpoint } from "../lib/http.ts";
 import { kubeConfigOf, settingsOf } from "../stack.ts";
 import type { VerifyOptions } from "./asked.ts";
+import { type Check, checksOf, checksText } from "./check.ts";
 import { checkCluster } from "./cluster.ts";
 import { checkHosts } from "./visitor.ts";
 
 // Proves a deploy by what a user meets. Nothing is changed anywhere.
-
-/** A check of what is up, and what came of it. */
-export interface Check {
-  readonly name: string;
-  /** The host that it is about; absent where it is about all. */
-  readonly host?: string;
-  readonly status: "pass" | "FAIL" | "skipped";
-  readonly reason: string;
-  /** What to do about a failure. */
-  readonly action?: string;
-}
-
-/** Milliseconds for a whole check, whose calls end by themselves; not all credential plugins do. */
-const CHECK_MS = 60_000;
 
 /**
  * Checks what is up for a stack, from the token in the cluster to the answer of each service.
@@ -32,37 +19,11 @@ const CHECK_MS = 60_000;
  * A check whose foundation failed is skipped and says so; all others run.
  */
 export async function verify(options: VerifyOptions): Promise<Check[]> {
+  const { timeoutMs = 5000, checkMs = 60_000 } = options;
   // What cannot be asked is not proven.
-  const asked = { ...options, timeoutMs: options.timeoutMs ?? 5000, run: runner(CHECK_MS, "problem") };
+  const asked = { ...options, timeoutMs, run: runner(checkMs, "problem") };
   const cluster = await checkCluster(asked);
   return checksOf([...cluster.outcomes, ...(await checkHosts(asked, cluster))]);
-}
-
-const STATUSES = { ok: "pass", warning: "pass", problem: "FAIL", skipped: "skipped" } as const;
-
-/** What checks came to, each of which has one verdict. */
-export const checksOf = (outcomes: readonly Outcome[]): Check[] =>
-  outcomes.flatMap(({ subject: { name, host }, verdicts }) =>
-    verdicts.map(({ level, ...rest }) => ({
-      name,
-      ...(host !== undefined && { host }),
-      status: STATUSES[level],
-      ...rest,
-    })),
-  );
-
-/** The checks as a table, and how many failed. */
-export function checksText(checks: readonly Check[]): string {
-  const rows = checks.map(({ name, host = "", status, ...rest }) => ({
-    label: status,
-    title: `${name} ${host}`.trim(),
-    ...rest,
-  }));
-  const count = (wanted: Check["status"]) => checks.filter(({ status }) => status === wanted).length;
-  return [
-    ...linesOf(rows),
-    `${checks.length} checks: ${count("pass")} pass, ${count("FAIL")} FAIL, ${count("skipped")} skipped`,
-  ].join("\n");
 }
 
 /** @throws when the value is none, naming the option */

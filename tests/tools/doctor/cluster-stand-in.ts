@@ -1,19 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { KubeConfig } from "@kubernetes/client-node";
 import { answering, type Reply } from "../../loopback.ts";
+import { keptDefinitions, type Metadata } from "./definitions.ts";
 import { tokens } from "./examination.ts";
 import { ADDRESS } from "./oci-stand-in.ts";
 
 // The cluster's API as the doctor asks it, refusals included.
-
-/** Of an object. */
-export interface Metadata {
-  name: string;
-  namespace?: string;
-  labels?: Record<string, string>;
-  annotations?: Record<string, string>;
-  managedFields?: { manager: string; operation: string }[];
-}
 
 interface Service {
   metadata: Metadata;
@@ -38,7 +30,6 @@ export interface ClusterState {
   wholeLists: number;
 }
 
-const applied = (suffix: string) => [{ manager: `pulumi-kubernetes-${suffix}`, operation: "Apply" }];
 /** What Helm's command line leaves. */
 export const byHelm = [{ manager: "Helm", operation: "Update" }];
 const byPulumi = [{ manager: "pulumi-kubernetes", operation: "Update" }];
@@ -70,29 +61,6 @@ export const release = (
   managedFields,
 });
 
-/** A CRD that a Helm release owns. */
-export const definition = (name: string, owner: string): Metadata => {
-  const [at = "", release = ""] = owner.split("/");
-  return {
-    name,
-    labels: { "app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": release },
-    annotations: { "meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": at },
-  };
-};
-
-/** What a destroy leaves. */
-export const keptDefinitions = () => [
-  definition("certificates.cert-manager.io", "cert-manager/cert-manager"),
-  definition("challenges.acme.cert-manager.io", "cert-manager/cert-manager"),
-  definition("gateways.networking.istio.io", "istio-system/istio-base"),
-  definition("telemetries.telemetry.istio.io", "istio-system/istio-base"),
-  definition("clustersecretstores.external-secrets.io", "external-secrets/external-secrets"),
-  // Neighbours, which no chart of ours has.
-  definition("bundles.trust.cert-manager.io", "cert-manager/trust-manager"),
-  { name: "istiooperators.install.istio.io" },
-  { name: "gateways.gateway.networking.k8s.io" },
-];
-
 /** Before the first `up`, all well. */
 export const freshCluster = (): ClusterState => ({
   version: { major: "1", minor: "34", gitVersion: "v1.34.4" },
@@ -112,8 +80,9 @@ export function runningCluster(): ClusterState {
   const cluster = freshCluster();
   cluster.namespaces.push(
     namespace("cert-manager", byPulumi),
-    namespace("istio-system", applied("a1b2c3d4")),
-    namespace("external-secrets", applied("0f1e2d3c")),
+    // Applied with nothing but their names, of which nobody is noted.
+    namespace("istio-system", []),
+    namespace("external-secrets", []),
   );
   const mine = { managedFields: byPulumi };
   cluster.releases.push(
@@ -180,7 +149,8 @@ function answer(state: ClusterState, url: URL, request: IncomingMessage): Reply 
         kind: onlyMetadata ? "PartialObjectMetadataList" : "List",
         apiVersion: onlyMetadata ? "meta.k8s.io/v1" : "v1",
         metadata: { resourceVersion: "1" },
-        items: items.map((item) => (onlyMetadata ? item : { ...item, ...rest })),
+        items:
+          onlyMetadata && items.length === 0 ? null : items.map((item) => (onlyMetadata ? item : { ...item, ...rest })),
       },
     };
   };

@@ -5,13 +5,13 @@ import {
   byHelm,
   type ClusterState,
   freshCluster,
-  keptDefinitions,
   kubeConfigFor,
   namespace,
   runningCluster,
   service,
   startCluster,
 } from "./cluster-stand-in.ts";
+import { keptDefinitions } from "./definitions.ts";
 import { each, examination, type Raw, told, wholeStack } from "./examination.ts";
 import { ADDRESS } from "./oci-stand-in.ts";
 

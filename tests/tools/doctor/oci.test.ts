@@ -47,6 +47,13 @@ describe("OCI without a problem", () => {
     });
   });
 
+  it("has a reserved IP of something else beside a gateway at another address", async () => {
+    const elsewhere = { any: true, gateway: { address: "203.0.113.99" } };
+    expect((await examine(runningOci(), wholeStack(), elsewhere))["oci: reserved IP"]).toBe(
+      `problem: loadBalancer.reservedIp ${ADDRESS} is ASSIGNED, in use by ocid1.privateip.oc1.eu-frankfurt-1.aaaabalancer → name an IP that is AVAILABLE, free this one, or remove the setting to have one made`,
+    );
+  });
+
   it("is not asked where the cluster is none of OKE", async () => {
     const elsewhere = { ...wholeStack(), cluster: { context: "kind" } };
     expect(await examine({}, elsewhere)).toEqual(

@@ -9,7 +9,7 @@ import {
 } from "../../../tools/doctor/rivals.ts";
 import { problem } from "../../../tools/lib/checks.ts";
 import { settingsFrom } from "../settings.ts";
-import { definition, keptDefinitions, type Metadata } from "./cluster-stand-in.ts";
+import { definition, keptDefinitions, type Metadata } from "./definitions.ts";
 import { type Raw, wholeStack } from "./examination.ts";
 
 const settingsWith = (changes: Raw = {}) => settingsFrom({ ...wholeStack(), ...changes });

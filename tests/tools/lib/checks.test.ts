@@ -56,6 +56,13 @@ describe("a check", () => {
     expect((await runner(20_000, "skipped")("one", [], fail)).verdicts).toEqual([{ level: "skipped", reason }]);
   });
 
+  it("leaves no timer behind that would keep the process", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
+    const before = timers();
+    await run("one", [], async () => ok("fine"));
+    expect(timers()).toBe(before);
+  });
+
   it("is given up when it takes too long", async () => {
     const outcome = await runner(20, "skipped")("one", [], () => new Promise<never>(() => {}));
     expect(outcome.verdicts).toEqual([skipped("could not be asked: no answer in 0.02 s")]);

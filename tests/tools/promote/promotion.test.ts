@@ -5,7 +5,7 @@ import { letsEncrypt } from "../../../settings/acme.ts";
 import type { Settings } from "../../../settings/settings.ts";
 import { certificateIn, type Issued, type Promotion, promote } from "../../../tools/promote/promotion.ts";
 import { settingsOf } from "../../../tools/stack.ts";
-import type { Check } from "../../../tools/verify/verify.ts";
+import type { Check } from "../../../tools/verify/check.ts";
 import { closeAll } from "../../loopback.ts";
 import { issue, newIssuer } from "../../pki.ts";
 import { ClusterApi, tlsSecret } from "../cluster-api.ts";

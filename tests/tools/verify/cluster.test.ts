@@ -4,19 +4,8 @@ import { checkCluster } from "../../../tools/verify/cluster.ts";
 import { closeAll, closedPort, silentPort } from "../../loopback.ts";
 import { issue, newIssuer, type TlsPair } from "../../pki.ts";
 import { ClusterApi, type KubernetesObject, kubeConfigTo, tlsSecret } from "../cluster-api.ts";
-import {
-  ADDRESS,
-  askedOf,
-  type Conditions,
-  gatewayService,
-  linesOf,
-  NAMES,
-  type Raw,
-  reconciled,
-  secrets,
-  settingsWith,
-  troublesIn,
-} from "./deploy.ts";
+import { type Conditions, gatewayService, reconciled, secrets } from "./cluster-objects.ts";
+import { ADDRESS, askedOf, linesOf, NAMES, type Raw, settingsWith, troublesIn } from "./deploy.ts";
 
 let good: TlsPair;
 let other: TlsPair;
@@ -219,8 +208,14 @@ describe("the load balancer", () => {
     expect(await troublesOf(having(...services))).toEqual([line]);
   });
 
+  const settings = { cluster: { context: "kind" }, loadBalancer: undefined };
+
+  it("is that of another cloud where the Service has one", async () => {
+    const { outcomes, balancer } = await check(having(gatewayService()), settings);
+    expect([troublesIn(outcomes), balancer.value]).toEqual([[], ADDRESS]);
+  });
+
   it("is not looked for where there is none", async () => {
-    const settings = { cluster: { context: "kind" }, loadBalancer: undefined };
     expect(await troublesOf(having(pending("ClusterIP")), settings)).toEqual([
       "skipped load balancer: the gateway's Service is of type ClusterIP, without a load balancer; give --address to check it",
     ]);

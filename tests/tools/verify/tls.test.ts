@@ -88,6 +88,12 @@ describe("the certificate that is presented", () => {
     ]);
   });
 
+  it("fails when it has the name in its subject alone, where no browser looks", async () => {
+    expect(await troublesOf({ presented: await issue(letsEncrypt, [], { subject: `CN=${BASE}` }) })).toEqual([
+      `FAIL trust ${BASE}: for no name, not for ${BASE} → ${inTheWay.replaceAll("\\", "")}`,
+    ]);
+  });
+
   it("fails when its CA is not among the roots given", async () => {
     expect(await troublesOf({ presented: await issue(stranger, NAMES) })).toEqual([
       `FAIL trust ${BASE}: not trusted by the roots given: UNABLE_TO_GET_ISSUER_CERT_LOCALLY, issued by CN=Stranger Intermediate → ${stillServed}`,

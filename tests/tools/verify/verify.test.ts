@@ -5,8 +5,9 @@ import { join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { projectDirectory } from "../../../project/stack.ts";
-import { type Check, checksText, verify, verifyCommand } from "../../../tools/verify/verify.ts";
-import { closeAll } from "../../loopback.ts";
+import type { Check } from "../../../tools/verify/check.ts";
+import { verify, verifyCommand } from "../../../tools/verify/verify.ts";
+import { closeAll, closedPort } from "../../loopback.ts";
 import { type Issuer, issue, newIssuer, type TlsPair } from "../../pki.ts";
 import { ran } from "../command.ts";
 import { writeStack } from "../stack-file.ts";
@@ -37,22 +38,20 @@ it("finds what the program makes, and passes when all is right", async () => {
   ]);
 });
 
-it("shows what to do below each failure, and counts", () => {
-  const action = "mend it";
-  const checks: Check[] = [
-    { name: "API server", status: "pass", reason: "Kubernetes v1.34.1" },
-    { name: "DNS", host: BASE, status: "FAIL", reason: "gone", action },
-    { name: "trust", host: BASE, status: "skipped", reason: "not asked" },
-  ];
-  expect(checksText(checks)).toBe(
-    [
-      "pass     API server                 Kubernetes v1.34.1",
-      "FAIL     DNS cluster.example.com    gone",
-      "                                    → mend it",
-      "skipped  trust cluster.example.com  not asked",
-      "3 checks: 1 pass, 1 FAIL, 1 skipped",
-    ].join("\n"),
-  );
+it("fails for a cluster whose credential never comes", async () => {
+  const https = { ip: "127.0.0.1", port: await closedPort() };
+  const [first] = await verify({
+    settings: settingsWith(),
+    kubeConfig: new Promise<never>(() => {}),
+    https,
+    http: https,
+    checkMs: 50,
+  });
+  expect(first).toEqual({
+    name: "API server",
+    status: "FAIL",
+    reason: "could not be asked: no answer in 0.05 s",
+  });
 });
 
 describe("the command", () => {

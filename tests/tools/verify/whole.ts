@@ -3,7 +3,8 @@ import type { VerifyOptions } from "../../../tools/verify/asked.ts";
 import { named, registrationsOf } from "../../harness.ts";
 import type { TlsPair } from "../../pki.ts";
 import { ClusterApi, type KubernetesObject } from "../cluster-api.ts";
-import { gatewayService, reconciled, secrets, startWayIn, type WayIn } from "./deploy.ts";
+import { gatewayService, reconciled, secrets } from "./cluster-objects.ts";
+import { startWayIn, type WayIn } from "./deploy.ts";
 
 /** What the program declares, so that what is looked for is what it makes. */
 async function declared(): Promise<KubernetesObject[]> {

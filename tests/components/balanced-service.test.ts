@@ -1,12 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { examples } from "../project/placeholders.ts";
-import type { Registration } from "../project/record.ts";
-import { graphOf } from "../sandbox/schedule/graph.ts";
-import { replayUp } from "../sandbox/schedule/up.ts";
-import { emptyWorld } from "../sandbox/world/beginnings.ts";
-import { answers } from "../sandbox/world/load-balancer.ts";
-import { problemsOf } from "../sandbox/world/served.ts";
-import { type Changes, named, registrationsOf } from "./harness.ts";
+import { examples } from "../../project/placeholders.ts";
+import type { Registration } from "../../project/record.ts";
+import { type Changes, named, registrationsOf } from "../harness.ts";
 
 // The edge of the cloud, from settings to what OCI and Cloudflare are asked for, value by value. That the cloud
 // controller reads it so is taken from its source; it was not run here.
@@ -220,91 +215,5 @@ describe("the edge of", () => {
     const [prod, lab] = [await namesOf("prod"), await namesOf("lab")];
     expect(prod.filter((name) => lab.includes(name))).toEqual([]);
     expect(prod).toHaveLength(3);
-  });
-});
-
-describe("the backends", () => {
-  /** What a user sees of a stack whose firewall lacks something. */
-  async function seen(
-    changes: Changes,
-    without: (name: string) => boolean,
-  ): Promise<{ answers: boolean; problems: string[] }> {
-    const registrations = await registrationsOf("prod", changes);
-    const { world } = replayUp(graphOf(registrations.filter(({ name }) => !without(name))), { state: emptyWorld() });
-    world.advance(world.now + world.seconds("reflection"));
-    const [balancer] = world.items("LoadBalancer");
-    return {
-      answers: balancer !== undefined && answers(world, balancer),
-      problems: problemsOf(world, "vault.cluster.example.com"),
-    };
-  }
-  const red = { answers: false, problems: ["vault.cluster.example.com: the load balancer's backends are red"] };
-  const green = { answers: true, problems: [] };
-
-  it("are green with all rules", async () => {
-    expect(await seen({}, () => false)).toEqual(green);
-  });
-
-  it.each([...nodeRules, "listener-443-0.0.0.0/0", "listener-80-0.0.0.0/0"])("are red without %s", async (rule) => {
-    expect(await seen({}, (name) => name === `load-balancer-${rule}`)).toEqual(red);
-  });
-
-  it("need no way to kube-proxy's port when only nodes with a gateway pod are asked", async () => {
-    expect(await seen(balancer({ rules: "None", externalTrafficPolicy: "Local" }), () => false)).toEqual(green);
-  });
-});
-
-describe("the PROXY protocol", () => {
-  it("is spoken by both sides or by none: with one alone no request is answered", async () => {
-    const problemsWith = async (values: object) => {
-      const changes = {
-        ...balancer({ rules: "SL-All", proxyProtocol: 1 }),
-        charts: { istio: { values: { gateway: values } } },
-      };
-      const { world } = replayUp(graphOf(await registrationsOf("prod", changes)));
-      world.advance(world.now + world.seconds("reflection"));
-      return problemsOf(world, "vault.cluster.example.com");
-    };
-    expect(await problemsWith({})).toEqual([]);
-    expect(await problemsWith({ podAnnotations: { "proxy.istio.io/config": "{}" } })).toEqual([
-      "vault.cluster.example.com: the load balancer speaks the PROXY protocol and the gateway does not expect it",
-    ]);
-  });
-});
-
-describe("values for the charts", () => {
-  /**
-   * Top-level keys that the schemas of both pinned versions allow, where a schema is closed.
-   * https://github.com/istio/istio/blob/1.26.4/manifests/charts/gateway/values.schema.json
-   * https://github.com/cert-manager/cert-manager/blob/v1.20.0/deploy/charts/cert-manager/values.schema.json
-   */
-  const allowed = {
-    "ingress-gateway": [
-      "autoscaling",
-      "labels",
-      "podAnnotations",
-      "podDisruptionBudget",
-      "replicaCount",
-      "resources",
-      "service",
-      "topologySpreadConstraints",
-    ],
-    "cert-manager": [
-      "cainjector",
-      "crds",
-      "podDisruptionBudget",
-      "replicaCount",
-      "resources",
-      "topologySpreadConstraints",
-      "webhook",
-    ],
-  };
-
-  it.each(["prod", "lab"])("of %s have only keys that the charts' closed schemas know", async (stack) => {
-    const registrations = await registrationsOf(stack);
-    for (const [name, keys] of Object.entries(allowed)) {
-      const used = Object.keys(named(registrations, name).inputs.values as object);
-      expect(used.filter((key) => !keys.includes(key))).toEqual([]);
-    }
   });
 });

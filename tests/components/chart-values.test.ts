@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { named, registrationsOf } from "../harness.ts";
+
+describe("values for the charts", () => {
+  /**
+   * Top-level keys that the schemas of both pinned versions allow, where a schema is closed.
+   * https://github.com/istio/istio/blob/1.26.4/manifests/charts/gateway/values.schema.json
+   * https://github.com/cert-manager/cert-manager/blob/v1.20.0/deploy/charts/cert-manager/values.schema.json
+   */
+  const allowed = {
+    "ingress-gateway": [
+      "autoscaling",
+      "labels",
+      "podAnnotations",
+      "podDisruptionBudget",
+      "replicaCount",
+      "resources",
+      "service",
+      "topologySpreadConstraints",
+    ],
+    "cert-manager": [
+      "cainjector",
+      "crds",
+      "podDisruptionBudget",
+      "replicaCount",
+      "resources",
+      "topologySpreadConstraints",
+      "webhook",
+    ],
+  };
+
+  it.each(["prod", "lab"])("of %s have only keys that the charts' closed schemas know", async (stack) => {
+    const registrations = await registrationsOf(stack);
+    for (const [name, keys] of Object.entries(allowed)) {
+      const used = Object.keys(named(registrations, name).inputs.values as object);
+      expect(used.filter((key) => !keys.includes(key))).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,40 @@
+import { expect, it } from "vitest";
+import { usualLatencies } from "../../../sandbox/world/systems.ts";
+
+it("has these latencies, in seconds", () => {
+  expect(usualLatencies).toEqual({
+    "cert-manager": 45,
+    reflector: 15,
+    base: 5,
+    istiod: 30,
+    gateway: 5,
+    LoadBalancer: 90,
+    "external-secrets": 35,
+    vault: 40,
+    PublicIp: 5,
+    NetworkSecurityGroup: 3,
+    NetworkSecurityGroupRule: 1,
+    DnsRecord: 2,
+    ApiToken: 1,
+    KvSecret: 1,
+    Mount: 1,
+    AuthBackend: 1,
+    AuthBackendConfig: 1,
+    AuthBackendRole: 1,
+    Policy: 1,
+    Audit: 1,
+    KmsVault: 60,
+    Key: 10,
+    ClusterSecretStore: 1,
+    ExternalSecret: 2,
+    ClusterIssuer: 3,
+    Gateway: 0.5,
+    VirtualService: 0.5,
+    DestinationRule: 0.5,
+    Namespace: 0.5,
+    challenge: 62,
+    validation: 2,
+    "solver's Secret": 14,
+    reflection: 1,
+  });
+});
