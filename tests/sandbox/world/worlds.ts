@@ -73,7 +73,7 @@ export function triesOf(world: World, what: State["timers"][number]["what"], sec
 }
 
 /** Without the noise of binary fractions. */
-export const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
+const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
 
 export const stateOf = ({ ready, reason }: Item) => ({ ready, reason });
 export const READY = { ready: true, reason: "" };
