@@ -67,5 +67,7 @@ describe("each setting", () => {
     const { config } = parse(await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8"));
     expect(Object.keys(config)).toEqual(Object.keys(fields));
     expect(Object.keys(config).filter((key) => config[key].secret)).toEqual(["cloudflareApiToken", "chartsPassword"]);
+    // Without one the CLI itself would stop at the first key that a stack does not set.
+    expect(Object.keys(config).filter((key) => config[key].default === undefined)).toEqual([]);
   });
 });
