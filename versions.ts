@@ -1,6 +1,7 @@
-// What is installed, where its makers publish it, and what they support: the one file that an upgrade touches, and that
-// Renovate reads. docs/operations.md says how to take a newer release. Pinned elsewhere, where their own tools look for
-// them: npm packages with Pulumi's SDKs (package.json), the Pulumi CLI (sandbox/go.mod).
+// What is installed, where its makers publish it, and what they support: the one file that an upgrade of a chart touches,
+// by hand or by Renovate. docs/operations.md says how to take a newer release. Pinned elsewhere, where their own tools look
+// for them: npm packages with Pulumi's SDKs (package.json), the Pulumi CLI (sandbox/go.mod, the workflows and mise.toml),
+// the `oci` CLI (the workflows and mise.toml), kubectl (mise.toml), and the tests' API server (tests/cluster/go.mod).
 
 /**
  * The charts: their makers' repositories, and the versions that are the defaults of `charts.<chart>.version`. Istio's

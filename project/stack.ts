@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { SEALED, type StackConfig } from "../settings/config.ts";
-import { examples } from "./placeholders.ts";
+import { placeholdersOf } from "./placeholders.ts";
 import { engineText, parseYaml, type YamlValue } from "./yaml.ts";
 
 // What sandbox and tools know of a stack: its configuration, as the engine would hand it to the program.
@@ -22,13 +22,13 @@ export const projectDirectory = fileURLToPath(new URL("..", import.meta.url));
  *
  * @param stack its name, with or without organisation and project
  * @param directory where Pulumi.yaml is
- * @param placeholders what stands in the place of the shipped examples' `<…>`
+ * @param placeholders what stands in the place of its `<…>`. @default - examples in the stacks that are shipped as such
  * @throws when there is no such file, when the CLI would not read it either, or when the CLI cannot be asked
  */
 export async function readStack(
   stack: string,
   directory = projectDirectory,
-  placeholders: Readonly<Record<string, string>> = examples,
+  placeholders: Readonly<Record<string, string>> = placeholdersOf(stack),
 ): Promise<StackConfig> {
   const project = inFile(
     "Pulumi.yaml",

@@ -156,13 +156,13 @@ export const loadBalancerRules: readonly Rule<LoadBalancerGiven & ClusterGiven>[
 ];
 
 /** Who opens the firewall, and what it takes. */
-export type Firewall =
+type Firewall =
   | { readonly rules: "SL-All" }
   | { readonly rules: "NSG"; readonly nodeNsgId: string }
   | { readonly rules: "None"; readonly nodeNsgId: string; readonly vcnId: string };
 
 /** The address: the load balancer's own in a private subnet, or a reserved public IP, which is made where `id` names none. */
-export type LoadBalancerAddress =
+type LoadBalancerAddress =
   | { readonly kind: "internal" }
   | { readonly kind: "reserved"; readonly id?: string | undefined };
 

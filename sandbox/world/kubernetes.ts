@@ -2,8 +2,8 @@ import { type Item, Refusal, type Request } from "./state.ts";
 import type { Happening, Kind, System, World } from "./world.ts";
 
 // The API server and what runs on the cluster: namespaces, definitions of custom resources, webhooks and workloads.
-// An object of these is `up` from when it is first in force: a definition known, a workload answering. A change of it
-// is rolled out step by step, so that it stays up; ready it is when the newest revision is.
+// Each of these objects is `up` from the moment it is first in force: a definition known, a workload answering. A change
+// of it is rolled out step by step, so that it stays up; it is ready when its newest revision is.
 
 export const namespacedId = ({ namespace = "", name }: Omit<Request, "spec">) => `${namespace}/${name}`;
 const ownName = ({ name }: Omit<Request, "spec">) => name;

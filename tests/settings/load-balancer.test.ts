@@ -97,6 +97,12 @@ describe("the load balancer", () => {
       `loadBalancer.reservedIp is "${ids.publicIp}"; allowed: nothing with internal: true, whose load balancer has no public IP; remove one of the two`,
     ],
     [
+      "only what is no answer where other keys would be judged by it",
+      balanced({ alwaysFree: "x", maxMbps: 11, internal: "x", reservedIp: ids.publicIp }),
+      'loadBalancer.alwaysFree is "x"; allowed: true or false',
+      'loadBalancer.internal is "x"; allowed: true or false',
+    ],
+    [
       "a sixth NSG",
       balanced({ additionalNsgIds: nsgs(6) }),
       `loadBalancer.additionalNsgIds is ${shownNsgs(6)}; allowed: at most 5 with rules "SL-All": OCI attaches five to a load balancer`,

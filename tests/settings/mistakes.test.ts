@@ -43,6 +43,15 @@ describe("mistakes", () => {
       `services[0].host ${placeholder("<host>")}`,
       `services[0].name ${placeholder("<name>")}`,
     ],
+    [
+      "only a load balancer that is none, when what it decides would be judged by it",
+      {
+        loadBalancer: "x",
+        gateway: { serviceType: "NodePort" },
+        charts: { istio: { values: { gateway: { service: { type: "NodePort" } } } } },
+      },
+      'loadBalancer is "x"; allowed: a map with keys of compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree',
+    ],
     ["text with angle brackets inside as such", { size: "a<b>" }, `size is "a<b>"; allowed: ${sizes}`],
   ]);
 

@@ -9,7 +9,7 @@ import type { Env } from "./examination.ts";
 // What the doctor asks of OCI, through OCI's own CLI, which knows how its user logs in.
 
 /** The CLI's answers, by its own names: https://docs.oracle.com/iaas/tools/oci-cli/latest/oci_cli_docs/ */
-export interface OciAnswers {
+interface OciAnswers {
   cluster: { "lifecycle-state": string; "kubernetes-version": string; "vcn-id": string };
   addOns: { name: string; "lifecycle-state": string }[];
   subnet: {

@@ -35,7 +35,7 @@ export class Stop extends Error {
 }
 
 /** What a check is about. */
-export interface Subject {
+interface Subject {
   readonly name: string;
   /** Absent where it is about no host, or about all. */
   readonly host?: string;

@@ -52,7 +52,7 @@ function partsOf(part: Part): Part[] {
 }
 
 /** What a field says of itself. */
-export function fieldOf(schema: v.GenericSchema): Field {
+function fieldOf(schema: v.GenericSchema): Field {
   const parts = partsOf(schema as unknown as Part);
   const optional = parts.find(({ type }) => type === "optional");
   const metadata = Object.assign({}, ...parts.map((part) => part.metadata)) as NonNullable<Part["metadata"]>;
