@@ -1,7 +1,8 @@
 import * as v from "valibot";
+import { isUrl } from "./addresses.ts";
 import type { CloudflareGiven, TokenSettings } from "./cloudflare.ts";
 import type { ExternalSecretsGiven } from "./external-secrets.ts";
-import { flag, innerPath, isUrl, map, ocid, oneOf, pem, says, text } from "./fields.ts";
+import { flag, innerPath, map, ocid, oneOf, pem, says, text } from "./fields.ts";
 import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Size } from "./size.ts";
 import { auth, loginOf, type VaultLogin } from "./vault-login.ts";
