@@ -115,6 +115,21 @@ function roll(world: World, item: Item): void {
   world.seen(item);
 }
 
+/** Whether an object is the last of a chart's workloads to get ready, so that its controller starts now. */
+export const startsWith = (world: World, { kind, spec }: Item, chart: string) =>
+  ["Deployment", "StatefulSet"].includes(kind) &&
+  spec.chart === chart &&
+  workloadsOf(world, chart).every(({ ready }) => ready);
+
+/** A controller that starts looks at everything of these kinds that is not ready. */
+export function lookAgain(world: World, ...kinds: string[]): void {
+  for (const waiting of kinds.flatMap((kind) => world.items(kind))) {
+    if (waiting.ready) continue;
+    world.renew(waiting);
+    world.start(waiting);
+  }
+}
+
 export const kubernetes: System = {
   kinds: {
     Namespace: {

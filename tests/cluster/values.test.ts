@@ -3,8 +3,7 @@ import { beforeAll, expect, it } from "vitest";
 import { chartOf } from "../../components/release.ts";
 import type { Registration } from "../../project/record.ts";
 import { plain } from "../../project/registration.ts";
-import { projectDirectory } from "../../project/stack.ts";
-import { stacksIn } from "../../tools/lib/stacks.ts";
+import { projectDirectory, stacksIn } from "../../project/stack.ts";
 import { type Changes, registrationsOf } from "../harness.ts";
 import { schemaOf } from "./values-schemas.ts";
 

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { stacksIn } from "../../project/stack.ts";
 import { END_SIGNALS } from "../lib/foreground.ts";
-import { stacksIn } from "../lib/stacks.ts";
 import type { Revision, StackPair } from "./diff.ts";
 
 // Another revision of the repository, taken out of git for a moment and planned by this one's tools, so that it needs

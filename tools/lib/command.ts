@@ -1,7 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
-import { projectDirectory } from "../../project/stack.ts";
+import { projectDirectory, stacksIn } from "../../project/stack.ts";
 import { withoutCredentials } from "../../settings/addresses.ts";
-import { stacksIn } from "./stacks.ts";
 
 // The skeleton of every tool: its arguments and their help declared once, one main guard, one way to word errors.
 
