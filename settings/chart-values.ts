@@ -1,4 +1,4 @@
-import { parse } from "yaml";
+import { load } from "js-yaml";
 import { type ChartName, chartOwnership } from "./chart-ownership.ts";
 import type { ChartsGiven } from "./charts.ts";
 import { isDate, isEmpty, isRecord } from "./fields.ts";
@@ -103,7 +103,7 @@ function refusedMix({ at, as }: Merged, { path, value }: Leaf, ours: readonly Ow
 /** The map that a text holds as YAML, of which JSON is a part; undefined when it is none. */
 export function mapIn(text: unknown): Record<string, unknown> | undefined {
   try {
-    const map: unknown = typeof text === "string" ? parse(text) : undefined;
+    const map: unknown = typeof text === "string" ? load(text) : undefined;
     return isRecord(map) ? map : undefined;
   } catch {
     return undefined;
