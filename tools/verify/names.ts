@@ -72,7 +72,7 @@ export async function judgeProxy(asked: Asked, host: string): Promise<Verdict> {
     const action = EDGE_ERRORS[status];
     return action === undefined ? ok(`${status}`) : problem(`Cloudflare answers ${status}`, action);
   } catch (error) {
-    return problem(`no handshake with Cloudflare: ${failureOf(error)}`, EDGE_CERTIFICATE);
+    return problem(`no answer from Cloudflare: ${failureOf(error)}`, EDGE_CERTIFICATE);
   }
 }
 
