@@ -79,8 +79,8 @@ export async function examineCluster(
     run("kubernetes: ArgoCD", [reachable], async ({ cluster }) =>
       applicationVerdicts(settings, await cluster.applications()),
     ),
-    run("kubernetes: namespaces", [reachable], async ({ cluster, releases }) =>
-      namespaceVerdicts(settings, cluster, places, await releases),
+    run("kubernetes: namespaces", [reachable], ({ cluster, releases }) =>
+      namespaceVerdicts(settings, cluster, async () => ownReleases(places, await releases)),
     ),
     run("kubernetes: services", [reachable], ({ cluster }) => serviceVerdicts(settings, cluster)),
   ]);

@@ -6,7 +6,7 @@ import type { Service } from "../../settings/services.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { problem, unless, type Verdict, warning } from "../lib/checks.ts";
 import { type ClusterReader, isBare, isPulumis } from "./cluster-reader.ts";
-import { applicationOf, type HelmRelease, ownReleases } from "./rivals.ts";
+import { applicationOf, type HelmRelease } from "./rivals.ts";
 
 // The namespaces that the platform is to come to, and what it is to route in them.
 
@@ -32,16 +32,13 @@ function namespacesOf({ externalSecrets, vault }: Settings): Namespaces {
 /** Namespaces that Kubernetes makes, and that nobody deletes: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces */
 const INITIAL = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/** @param places those of `placesOf` */
+/** @param ownReleases those of this stack */
 export async function namespaceVerdicts(
   settings: Settings,
   cluster: ClusterReader,
-  places: ReadonlySet<string>,
-  releases: readonly HelmRelease[],
+  ownReleases: () => Promise<readonly HelmRelease[]>,
 ): Promise<readonly Verdict[]> {
   const { made, byHelm } = namespacesOf(settings);
-  // With a release of this stack's in it, it is this stack's too, whoever has labelled it since.
-  const own = ownReleases(places, releases).map(({ namespace }) => namespace);
   const used = [...new Set([...made, ...byHelm, ...settings.services.map(({ namespace }) => namespace)])];
   const faults = await Promise.all(
     used.map(async (name) => {
@@ -54,8 +51,9 @@ export async function namespaceVerdicts(
             `wait until it is gone; what it waits for: kubectl get namespace ${name} -o jsonpath='{.status.conditions}'`,
           ),
         ];
-      const isFree = !made.includes(name) || isPulumis(metadata) || isBare(metadata) || own.includes(name);
-      return isFree ? [] : [taken(name, metadata)];
+      if (!made.includes(name) || isPulumis(metadata) || isBare(metadata)) return [];
+      // With a release of this stack's in it, it is this stack's too, whoever has labelled it since.
+      return (await ownReleases()).some(({ namespace }) => namespace === name) ? [] : [taken(name, metadata)];
     }),
   );
   return unless(faults.flat(), `${made.join(" and ")} ${made.length > 1 ? "are" : "is"} free, or Pulumi's`);

@@ -147,7 +147,12 @@ async function judgeAddress(balancer: LoadBalancerSettings, oci: AskOci, install
         `${reason}; whether that is the gateway's load balancer is not known`,
         `kubectl -n ${ISTIO_NAMESPACE} describe service ${GATEWAY_RELEASE}; its UID is the load balancer's name`,
       )
-    : problem(reason, "name an IP that is AVAILABLE, free this one, or remove the setting to have one made");
+    : problem(
+        reason,
+        there.gateway === undefined
+          ? "name an IP that is AVAILABLE, free this one, or remove the setting to have one made"
+          : `set it to the IP of the gateway, which is at ${there.gateway.address} and cannot change`,
+      );
 }
 
 async function judgeQuota({ minMbps, maxMbps }: LoadBalancerSettings, oci: AskOci, tenancy: string | undefined) {

@@ -14,6 +14,7 @@ import {
   type Verdict,
   warning,
 } from "../lib/checks.ts";
+import { refusalOf } from "../lib/cluster-api.ts";
 import { type Answer, ask, failureOf } from "../lib/http.ts";
 import { type Forward, forward, readyPod, VAULT_PORT } from "../vault/port-forward.ts";
 import { isHere } from "../vault/run.ts";
@@ -94,13 +95,13 @@ function adviceFor(stack: string, { vault }: Settings) {
     ? {
         initialise: `npm run vault:init -- --stack ${stack} --keys-file <file>, then pulumi up --refresh`,
         unseal: `npm run vault -- unseal --stack ${stack} --keys-file <file>`,
-        token: `npm run vault -- run --stack ${stack} --keys-file <file> -- npm run doctor -- --stack ${stack} sets it`,
+        token: `npm run vault -- run --stack ${stack} --keys-file <file> -- npm run doctor -- --stack ${stack} sets VAULT_TOKEN`,
         policy: `npm run vault:init -- --stack ${stack} --keys-file <file> makes another; ${policy}`,
       }
     : {
         initialise: "vault operator init, then vault operator unseal",
         unseal: "vault operator unseal",
-        token: `set it to a token of the run; ${policy}`,
+        token: `set VAULT_TOKEN to a token of the run; ${policy}`,
         policy: `add it to the token's policy; ${policy}`,
       };
 }
@@ -151,7 +152,7 @@ async function openForward({ stack, vault, kubeConfig, env, callMs }: ForwardOpt
   } catch (error) {
     throw new Stop(
       problem(
-        `nothing listens at ${vault.address}, and there is no port-forward: ${failureOf(error)}`,
+        `nothing listens at ${vault.address}, and there is no port-forward: ${refusalOf(error)}`,
         `kubectl -n ${namespace} get pods; or correct vault.address`,
       ),
     );
@@ -184,10 +185,7 @@ async function judgeRights({ mount, path }: VaultSettings, api: AskVault, advice
   const paths = needed.map(({ at }) => at);
   const answer = await api<{ data: Record<string, string[]> }>("sys/capabilities-self", { paths });
   if (answer.status !== 200 || answer.body === undefined)
-    return problem(
-      `Vault does not take the token: ${wordsOf(answer)}`,
-      `log in anew, and set VAULT_TOKEN to a token that is still good; ${advice.token}`,
-    );
+    return problem(`Vault does not take the token: ${wordsOf(answer)}`, `log in anew; ${advice.token}`);
   const { data } = answer.body;
   const faults = needed.flatMap(({ at, rights, why }) => {
     const held = data[at] ?? [];
