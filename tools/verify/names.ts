@@ -72,7 +72,12 @@ export async function judgeProxy(asked: Asked, host: string): Promise<Verdict> {
     const action = EDGE_ERRORS[status];
     return action === undefined ? ok(`${status}`) : problem(`Cloudflare answers ${status}`, action);
   } catch (error) {
-    return problem(`no answer from Cloudflare: ${failureOf(error)}`, EDGE_CERTIFICATE);
+    // A host for which it has no certificate gets no handshake.
+    const isTls = /^ERR_SSL_/.test(String((error as { code?: unknown }).code));
+    return problem(
+      `no answer from Cloudflare at ${at.ip}: ${failureOf(error)}`,
+      isTls ? EDGE_CERTIFICATE : "is that Cloudflare's address, and may this machine go there?",
+    );
   }
 }
 

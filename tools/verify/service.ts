@@ -41,7 +41,7 @@ function mistakenProtocol({ status, headers, body, service, backend, isGateways 
     return problem(`${said}: it speaks HTTPS`, `${speak(service, "https")}, or let it serve plain HTTP there`);
   if (isGateways && status >= 500 && PLAIN_MET.test(body))
     return problem(`${said}: ${backend} speaks no TLS`, speak(service, "http"));
-  if (isGateways && status >= 500 && /protocol error/i.test(body))
+  if (isGateways && status >= 500 && OTHER_MET.test(body))
     return problem(
       `${said}: ${backend} does not speak as the gateway does`,
       `${speak(service, "https")} where it speaks TLS, or to h2c where it speaks nothing but HTTP/2, such as gRPC`,
@@ -64,8 +64,10 @@ function mistakenProtocol({ status, headers, body, service, backend, isGateways 
 /** How nginx, Go, Apache, Tomcat and Jetty say that their port is for HTTPS. */
 const TLS_WANTED =
   /plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server|speaking plain HTTP to an SSL|requires TLS/i;
-/** How Envoy says that what answered its TLS was none. */
-const PLAIN_MET = /WRONG_VERSION_NUMBER|TLS_error|TLS error/;
+/** How Envoy says that what answered its TLS was none: https://github.com/envoyproxy/envoy/issues/15584 */
+const PLAIN_MET = /WRONG_VERSION_NUMBER/;
+/** And that what answered its HTTP was none, or of another version: https://github.com/envoyproxy/envoy/pull/15033 */
+const OTHER_MET = /reset reason: protocol error/;
 
 /** What is an error of the way, or of the service. */
 function refused({ status, body, service, backend, isGateways }: Served): Verdict | undefined {

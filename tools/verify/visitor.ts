@@ -67,14 +67,15 @@ async function judgePort({ settings: { loadBalancer }, timeoutMs }: Asked, at: E
     await knock(at, timeoutMs);
     return found(at, ok(`${place} accepts connections`));
   } catch (error) {
-    if (isGiven) return problem(`${place}: ${failureOf(error)}`, "is that where the gateway is reached from here?");
     const door =
       loadBalancer?.address.kind === "internal"
         ? "the VCN"
         : `loadBalancer.allowedCidrs, ${loadBalancer?.allowedCidrs.join(", ")}`;
+    const admitted = loadBalancer && `is this machine in ${door}?`;
+    const elsewhere = `does that lead to the gateway?${admitted ? ` Where it is the load balancer: ${admitted}` : ""}`;
     return problem(
       `${place}: ${failureOf(error)}`,
-      `${loadBalancer ? `is this machine in ${door}? ` : ""}${DESCRIBE_SERVICE}`,
+      isGiven ? elsewhere : `${admitted ? `${admitted} ` : ""}${DESCRIBE_SERVICE}`,
     );
   }
 }
