@@ -158,7 +158,7 @@ if (settings.phase === "complete") {
   );
   certificate = new WildcardCertificate(
     "certificate",
-    { namespace: certManager.namespace, hosts, issuerName: issuer.issuerName, copies: settings.reflector.namespaces },
+    { namespace: certManager.namespace, hosts, issuer, copies: settings.reflector.namespaces },
     {
       ...inCluster,
       // An account that cannot be registered must fail there, not half an hour later at the certificate.

@@ -54,6 +54,7 @@ export function parseSettings(config: StackConfig): Settings {
   const baseDomain = baseDomainOf(given);
   const token = tokenOf(given);
   const vault = vaultOf(given, token);
+  const records = recordsOf(given, baseDomain);
   return {
     domain,
     baseDomain,
@@ -61,9 +62,9 @@ export function parseSettings(config: StackConfig): Settings {
     size,
     phase: vault?.kind === "installed" ? vault.phase : "complete",
     cluster: clusterOf(cluster),
-    issuer: issuerOf(acme),
+    issuer: issuerOf(acme, records),
     loadBalancer: loadBalancer && loadBalancerOf(loadBalancer),
-    records: recordsOf(given, baseDomain),
+    records,
     vault,
     externalSecrets: { ...externalSecrets, install: externalSecrets.install && vault !== undefined },
     reflector,

@@ -83,3 +83,12 @@ export function tokensOf(world: World): { inCluster: string | undefined; valid: 
 export function hasLanguageHost(): boolean {
   return (process.env.PATH ?? "").split(delimiter).some((path) => existsSync(join(path, "pulumi-language-nodejs")));
 }
+
+/** The refusal that a preview ends with. */
+export async function refusalOf({ stack }: Sandbox): Promise<string> {
+  const error: Error = await stack.preview().then(
+    () => new Error("nothing was refused"),
+    (reason) => reason,
+  );
+  return /before hook .* failed: (.*)/.exec(error.message)?.[1] ?? error.message;
+}
