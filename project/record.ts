@@ -47,7 +47,7 @@ const nothingKnown: pulumi.runtime.Mocks = {
 
 const unknown = pulumi.runtime.unknownValue;
 const unknownAnswers: Record<string, Record<string, unknown>> = {
-  "cloudflare:index/getZone:getZone": { zoneId: unknown },
+  "cloudflare:index/getZones:getZones": { results: unknown },
   "cloudflare:index/getApiTokenPermissionGroupsList:getApiTokenPermissionGroupsList": { results: unknown },
   "oci:ContainerEngine/getClusterKubeConfig:getClusterKubeConfig": { content: unknown },
   "oci:Core/getPublicIp:getPublicIp": { ipAddress: unknown },
@@ -134,7 +134,7 @@ export interface RecordOptions {
   readonly directory?: string;
 }
 
-/** Records the program for one of its stacks; its configuration may hold the examples' placeholders. */
+/** Records the program for one of its stacks; only a shipped one may hold placeholders. */
 export async function recordStack(
   stack: string,
   { cloud = nothingKnown, configure = (config) => config, directory = projectDirectory }: RecordOptions = {},

@@ -1,7 +1,8 @@
 import * as v from "valibot";
+import { isUrl } from "./addresses.ts";
 import type { ChartsGiven } from "./charts.ts";
-import type { CloudflareGiven } from "./cloudflare.ts";
-import { isUrl, pem, says, section, text, whole } from "./fields.ts";
+import type { CloudflareGiven, RecordsSettings } from "./cloudflare.ts";
+import { email, pem, says, section, text, whole } from "./fields.ts";
 import type { Rule } from "./rule.ts";
 
 /** Let's Encrypt's ACME directories: https://letsencrypt.org/docs/acme-protocol-updates/ and https://letsencrypt.org/docs/staging-environment/ */
@@ -18,8 +19,8 @@ export const acme = says(
   section({
     email: says(
       "Contact of the ACME account; Let's Encrypt writes there when something is wrong.",
-      v.optional(text(EMAIL, v.EMAIL_REGEX)),
-      'required, but with server "ca"',
+      v.optional(email(EMAIL)),
+      'required unless server is "ca"',
     ),
     server: says(
       "Who signs. staging and production: Let's Encrypt's servers. ca: a CA of the cluster's own, for clusters without a public zone.",
@@ -93,13 +94,23 @@ export const acmeRules: readonly Rule<AcmeGiven & CloudflareGiven & ChartsGiven>
 const directoryOf = (server: string) =>
   server === "ca" ? undefined : (letsEncrypt[server as keyof typeof letsEncrypt] ?? server);
 
-const isLetsEncrypt = (server: string) =>
+/** Whether it is one of Let's Encrypt's servers, by its name in the settings or its URL. */
+export const isLetsEncrypt = (server: string) =>
   Object.values<string>(letsEncrypt).includes(URL.parse(directoryOf(server) ?? "")?.href ?? "");
 
 /** Whether this version of cert-manager, such as "v1.21.2", can wait a set time for DNS. */
 function canWait(version: string): boolean {
   const [major = 0, minor = 0] = version.replace("v", "").split(".").map(Number);
   return major > 1 || (major === 1 && minor >= 21);
+}
+
+/** The challenge with which an ACME server validates the base domain, in a zone that this program writes to. */
+export interface ChallengeSettings {
+  /** The Cloudflare zone. */
+  readonly domain: string;
+  readonly baseDomain: string;
+  /** Whether CAA records are for Let's Encrypt to read. */
+  readonly isLetsEncrypt: boolean;
 }
 
 /** Who signs the certificate: a CA in the cluster, or an ACME server with which an account is registered. */
@@ -110,10 +121,22 @@ export type IssuerSettings =
       /** URL of the server's ACME directory. */
       readonly directory: string;
       readonly email: string;
+      /** Absent where the zone is none of this program's business. */
+      readonly challenge?: ChallengeSettings | undefined;
     } & Readonly<Pick<AcmeGiven["acme"], "caBundle" | "propagationSeconds">>);
 
-export function issuerOf({ server, email, ...rest }: AcmeGiven["acme"]): IssuerSettings {
+/** @param records those that this program writes to the zone */
+export function issuerOf(
+  { server, email, ...rest }: AcmeGiven["acme"],
+  records: RecordsSettings | undefined,
+): IssuerSettings {
   const directory = directoryOf(server);
+  if (directory === undefined) return { kind: "ca" };
+  const challenge = records && {
+    domain: records.zone,
+    baseDomain: records.baseDomain,
+    isLetsEncrypt: isLetsEncrypt(directory),
+  };
   // The e-mail is given, by the rule about it.
-  return directory === undefined ? { kind: "ca" } : { kind: "acme", directory, email: email as string, ...rest };
+  return { kind: "acme", directory, email: email as string, ...rest, ...(challenge && { challenge }) };
 }

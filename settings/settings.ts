@@ -50,10 +50,11 @@ export function parseSettings(config: StackConfig): Settings {
   const { given, mistakes } = judge(config);
   if (mistakes.length > 0)
     throw new SettingsError([`${mistakes.length} mistake(s) in the stack's configuration:`, ...mistakes].join("\n"));
-  const { domain, size, cluster, acme, loadBalancer, externalSecrets, reflector, charts, services } = given;
+  const { domain, size, cluster, acme, loadBalancer, externalSecrets, reflector, services } = given;
   const baseDomain = baseDomainOf(given);
   const token = tokenOf(given);
   const vault = vaultOf(given, token);
+  const records = recordsOf(given, baseDomain);
   return {
     domain,
     baseDomain,
@@ -61,14 +62,14 @@ export function parseSettings(config: StackConfig): Settings {
     size,
     phase: vault?.kind === "installed" ? vault.phase : "complete",
     cluster: clusterOf(cluster),
-    issuer: issuerOf(acme),
+    issuer: issuerOf(acme, records),
     loadBalancer: loadBalancer && loadBalancerOf(loadBalancer),
-    records: recordsOf(given, baseDomain),
+    records,
     vault,
     externalSecrets: { ...externalSecrets, install: externalSecrets.install && vault !== undefined },
     reflector,
     gateway: gatewayOf(given),
-    charts: chartsOf(charts),
+    charts: chartsOf(given),
     services: servicesOf(services, baseDomain),
   };
 }

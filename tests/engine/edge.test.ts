@@ -13,7 +13,7 @@ import type { State } from "../../sandbox/world/state.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
 import { settingsOf } from "../../tools/stack.ts";
 import { registrationsOf } from "../harness.ts";
-import { changesIn, hasLanguageHost, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
+import { changesIn, hasLanguageHost, problemsIn, refusalOf, SCALE, settingOf, withSettings } from "./harness.ts";
 import { repaired } from "./repairing.ts";
 
 // What stands in the way at the edge of the cloud, through the real engine.
@@ -32,15 +32,6 @@ afterEach(async () => {
 
 const open = (world: State, changes: Record<string, unknown> = {}, at = directory): Promise<Sandbox> =>
   openSandbox({ directory: at, stack: "prod", scale: SCALE, world, configure: withSettings(changes) });
-
-/** The refusal that a preview ends with. */
-async function refusalOf({ stack }: Sandbox): Promise<string> {
-  const error: Error = await stack.preview().then(
-    () => new Error("nothing was refused"),
-    (reason) => reason,
-  );
-  return /before hook .* failed: (.*)/.exec(error.message)?.[1] ?? error.message;
-}
 
 describe("a zone that has a record for the host", () => {
   const foreign = (spec: Record<string, unknown>) => {

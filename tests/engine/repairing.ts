@@ -130,7 +130,7 @@ const cloudflareIn = (visit: Visit): AskCloudflare =>
       return { result: {} };
     }
     const result = await visit((world) => {
-      if (pathname === "/zones") return world.items("Zone");
+      if (pathname === "/zones") return world.items("Zone").map(({ id }) => ({ id, status: "active" }));
       if (pathname === "/user/tokens") return searchParams.get("page") === "1" ? world.items("ApiToken") : [];
       const records = world.items("DnsRecord").map(({ id, spec }) => ({ id, ...spec }));
       return records.filter((record) => (record as { name?: unknown }).name === searchParams.get("name.exact"));

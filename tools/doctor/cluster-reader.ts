@@ -77,6 +77,20 @@ export class ClusterReader {
     return worded(ifThere(this.api.core.readNamespacedService({ namespace, name })));
   }
 
+  /** A Secret without what is in it. */
+  async secret(namespace: string, name: string): Promise<V1ObjectMeta | undefined> {
+    const selector = { fieldSelector: `metadata.name=${name}` };
+    const found = await worded(metadataOf((options) => this.api.core.listSecretForAllNamespaces(selector, options)));
+    return found.find((metadata) => metadata.namespace === namespace);
+  }
+
+  /** URI of the account of an ACME issuer; undefined where there is none yet. */
+  async accountUri(name: string): Promise<string | undefined> {
+    const kind = { group: "cert-manager.io", version: "v1", plural: "clusterissuers" };
+    const issuer = await worded(ifThere(this.api.custom.getClusterCustomObject({ ...kind, name })));
+    return (issuer as { status?: { acme?: { uri?: string } } } | undefined)?.status?.acme?.uri;
+  }
+
   async hasDeployment(namespace: string, name: string): Promise<boolean> {
     return (await worded(ifThere(this.api.apps.readNamespacedDeployment({ namespace, name })))) !== undefined;
   }

@@ -1,3 +1,4 @@
+import { activeZone, type Zone } from "../../components/zone.ts";
 import type { Answered, AskCloudflare } from "../lib/cloudflare-api.ts";
 import { adopt, clear, type Finding, mend, tell } from "./findings.ts";
 import type { LostCreate, StateResource } from "./state.ts";
@@ -63,7 +64,7 @@ export async function findRival(
   takeover: (id: string) => string,
   cloudflare: AskCloudflare,
 ): Promise<Finding | undefined> {
-  const [zone] = await answered(cloudflare<{ id: string }[]>(`/zones?name=${encodeURIComponent(domain)}`));
+  const zone = activeZone(await answered(cloudflare<Zone[]>(`/zones?name=${encodeURIComponent(domain)}`)));
   if (zone === undefined) return undefined;
   const taken = (await recordsAt(zone.id, name, cloudflare)).find(({ type }) => ["A", "AAAA", "CNAME"].includes(type));
   if (taken === undefined) return undefined;

@@ -117,7 +117,12 @@ describe("at Cloudflare", () => {
   });
 
   it("a record that no run is known to have made is told, with the way that there is", async () => {
-    const zone = { "GET /zones?name=example.com": [{ id: "z1" }] };
+    const zone = {
+      "GET /zones?name=example.com": [
+        { id: "z0", status: "pending" },
+        { id: "z1", status: "active" },
+      ],
+    };
     const rival = (...there: object[]) =>
       findRival(
         { domain: "example.com", name: "a.example.com" },
