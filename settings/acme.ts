@@ -1,7 +1,8 @@
 import * as v from "valibot";
+import { isUrl } from "./addresses.ts";
 import type { ChartsGiven } from "./charts.ts";
 import type { CloudflareGiven, RecordsSettings } from "./cloudflare.ts";
-import { isUrl, pem, says, section, text, whole } from "./fields.ts";
+import { email, pem, says, section, text, whole } from "./fields.ts";
 import type { Rule } from "./rule.ts";
 
 /** Let's Encrypt's ACME directories: https://letsencrypt.org/docs/acme-protocol-updates/ and https://letsencrypt.org/docs/staging-environment/ */
@@ -18,8 +19,8 @@ export const acme = says(
   section({
     email: says(
       "Contact of the ACME account; Let's Encrypt writes there when something is wrong.",
-      v.optional(text(EMAIL, v.EMAIL_REGEX)),
-      'required, but with server "ca"',
+      v.optional(email(EMAIL)),
+      'required unless server is "ca"',
     ),
     server: says(
       "Who signs. staging and production: Let's Encrypt's servers. ca: a CA of the cluster's own, for clusters without a public zone.",

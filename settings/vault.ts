@@ -1,7 +1,8 @@
 import * as v from "valibot";
+import { isUrl } from "./addresses.ts";
 import type { CloudflareGiven, TokenSettings } from "./cloudflare.ts";
 import type { ExternalSecretsGiven } from "./external-secrets.ts";
-import { flag, innerPath, isUrl, map, ocid, oneOf, pem, says, text } from "./fields.ts";
+import { flag, innerPath, map, ocid, oneOf, pem, says, text } from "./fields.ts";
 import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Size } from "./size.ts";
 import { auth, loginOf, type VaultLogin } from "./vault-login.ts";
@@ -19,7 +20,7 @@ export const vault = says(
       address: says(
         "Where this program reaches Vault. For a private CA set VAULT_CACERT in the run's environment; npm run vault -- run does.",
         v.optional(url("this program")),
-        "required, but with install: then port 8200 of this machine",
+        "required without install; port 8200 of this machine with it",
       ),
       clusterAddress: says(
         "Where External Secrets reaches Vault; a Service of the cluster with managed access. Not with install.",
@@ -67,7 +68,7 @@ export const vault = says(
       ),
     }),
   ),
-  'required, but with cloudflare.token "none"',
+  'required unless cloudflare.token is "none"',
 );
 
 export type VaultGiven = NonNullable<v.InferOutput<typeof vault>>;

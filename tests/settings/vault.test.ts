@@ -1,27 +1,28 @@
 import { describe, expect, it } from "vitest";
 import { elsewhere, ids, installed, itJudges, ocidOf, PEM, type Raw, settingsOf, there } from "./stacks.ts";
 
-const mountPath = "a mount path without slashes at its ends";
+const mountPath =
+  "a mount path without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..";
 const keys =
   "a map with keys of address, clusterAddress, mount, path, role, authPath, auth, caBundle, access, install, kmsVaultId, kmsKeyId, initialized";
 
 describe("Vault's fields", () => {
   const url = (who: string) => `the http or https URL at which ${who} reaches Vault`;
   itJudges([
-    ["vault", keys, ["https://vault.example.com", null, [1]], []],
+    ["vault", keys, ["https://vault.example.com", [1]], []],
+    ["vault.address", url("this program"), ["vault:8200", "ftp://vault", 5], ["http://vault", "https://vault:8200"]],
+    ["vault.clusterAddress", url("External Secrets"), ["vault:8200"], [undefined, "https://vault.example.org"]],
+    ["vault.mount", mountPath, ["/secret", "secret/", "a//b", "a b"], [undefined, "team/kv"]],
     [
-      "vault.address",
-      url("this program"),
-      ["vault:8200", "ftp://vault", null, 5],
-      ["http://vault", "https://vault:8200"],
+      "vault.path",
+      "a path without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..",
+      ["/a", "a/", "a//b"],
+      [undefined, "a/b"],
     ],
-    ["vault.clusterAddress", url("External Secrets"), ["vault:8200", ""], [undefined, "https://vault.example.org"]],
-    ["vault.mount", mountPath, ["/secret", "secret/", "a//b", "a b", ""], [undefined, "team/kv"]],
-    ["vault.path", "a path without slashes at its ends", ["/a", "a/", "a//b"], [undefined, "a/b"]],
-    ["vault.role", "the name of a role of the Kubernetes auth backend", ["a/b", "", "a b"], [undefined, "A_b-c.1"]],
-    ["vault.authPath", mountPath, ["a/", ""], [undefined, "k8s/eu"]],
+    ["vault.role", "the name of a role of the Kubernetes auth backend", ["a/b", "a b"], [undefined, "A_b-c.1"]],
+    ["vault.authPath", mountPath, ["a/"], [undefined, "k8s/eu"]],
     ["vault.caBundle", "PEM, one or more -----BEGIN CERTIFICATE----- blocks", ["AAAA"], [undefined, PEM]],
-    ["vault.access", '"existing" or "managed"', ["mine", null], [undefined, "existing", "managed"]],
+    ["vault.access", '"existing" or "managed"', ["mine"], [undefined, "existing", "managed"]],
     ["vault.install", "true or false", ["no", 1], [undefined, false]],
     ["vault.initialized", "true or false", ["no", 1], [undefined, false]],
     ["vault.kmsVaultId", ocidOf("vault"), [ids.kmsKey], [undefined]],

@@ -137,7 +137,7 @@ describe("the schema for a stack's file", () => {
     expect(accepts({})).toBe(false);
     expect(accepts({ config: { "oke-platform:domain": "example.com" } })).toBe(false);
     expect(accepts({ environment: ["prod"] })).toBe(true);
-    expect(accepts({ environment: ["prod"], config: { "oke-platform:domain": "Example.com" } })).toBe(false);
+    expect(accepts({ environment: ["prod"], config: { "oke-platform:domain": "example" } })).toBe(false);
   });
 
   it("leaves alone what is not this project's", () => {

@@ -6,7 +6,7 @@ import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { issuerName } from "../../components/issuer.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import type { Settings } from "../../settings/settings.ts";
-import { supportedKubernetes } from "../../versions.ts";
+import { supportedKubernetes } from "../../settings/support.ts";
 import { found, type Outcome, ok, problem, unless, type Verdict, within } from "../lib/checks.ts";
 import { failureOf } from "../lib/http.ts";
 import { ClusterReader, type Version } from "./cluster-reader.ts";
