@@ -1,5 +1,6 @@
 import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
 import * as pulumi from "@pulumi/pulumi";
+import type { RecordsSettings } from "../settings/cloudflare.ts";
 import { awaited } from "./awaited.ts";
 import { challengeHook } from "./challenge.ts";
 import type { Issuer } from "./issuer.ts";
@@ -16,8 +17,10 @@ export interface WildcardCertificateArgs {
   readonly namespace: string;
   /** DNS names: the wildcard and the name it stands on. */
   readonly hosts: readonly string[];
-  /** The ClusterIssuer that signs, and the challenge that it sets, which is looked at before each issuance. */
-  readonly issuer: Pick<Issuer, "issuerName" | "challenge">;
+  /** The ClusterIssuer that signs. */
+  readonly issuer: Pick<Issuer, "issuerName" | "directory">;
+  /** What the program writes to the zone, which is then looked at before each issuance. @default - it is not looked at */
+  readonly records: RecordsSettings | undefined;
   /** Exact namespaces that Reflector copies the key to, or "all". */
   readonly copies: readonly string[] | "all";
 }
@@ -38,8 +41,8 @@ export class WildcardCertificate extends pulumi.ComponentResource {
   constructor(name: string, args: WildcardCertificateArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:WildcardCertificate", name, {}, opts);
 
-    const { challenge } = args.issuer;
-    const possible = challenge && [challengeHook(`${name}-possible`, challenge)];
+    const { directory } = args.issuer;
+    const possible = args.records && directory && [challengeHook(`${name}-possible`, { ...args.records, directory })];
     awaited<ICertificate>(
       name,
       {

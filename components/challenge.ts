@@ -1,6 +1,7 @@
 import { getDnsRecords } from "@pulumi/cloudflare/getDnsRecords.js";
 import type * as pulumi from "@pulumi/pulumi";
-import type { ChallengeSettings } from "../settings/acme.ts";
+import { isLetsEncrypt } from "../settings/acme.ts";
+import type { RecordsSettings } from "../settings/cloudflare.ts";
 import { caaFaults, type NamesInZone, recordsAt, upToZone, type ZoneRecord } from "./caa.ts";
 import { previewHook } from "./preview-hook.ts";
 import { askedZoneId, type Fault } from "./zone.ts";
@@ -48,14 +49,15 @@ export function challengeFaults(names: NamesInZone, records: readonly ZoneRecord
  *
  * @throws with all that is wrong
  */
-export const challengeHook = (name: string, settings: ChallengeSettings) =>
+export const challengeHook = (name: string, { zone, baseDomain, directory }: RecordsSettings & { directory: string }) =>
   previewHook(name, async ({ oldInputs, newInputs }) => {
     if (oldInputs !== undefined && !isIssuedAnew(oldInputs, newInputs ?? {})) return;
-    const zoneId = await askedZoneId(settings.domain);
-    const found = await Promise.all(decidingNames(settings).map((exact) => getDnsRecords({ zoneId, name: { exact } })));
+    const names = { domain: zone, baseDomain };
+    const zoneId = await askedZoneId(zone);
+    const found = await Promise.all(decidingNames(names).map((exact) => getDnsRecords({ zoneId, name: { exact } })));
     const records = found.flatMap(({ results }) => results);
-    const forbidden = settings.isLetsEncrypt ? caaFaults(settings, records, undefined).faults : [];
-    const faults = [...challengeFaults(settings, records), ...forbidden.filter(({ isCertain }) => isCertain)];
+    const forbidden = isLetsEncrypt(directory) ? caaFaults(names, records, undefined).faults : [];
+    const faults = [...challengeFaults(names, records), ...forbidden.filter(({ isCertain }) => isCertain)];
     if (faults.length > 0) throw new Error(faults.map(({ reason, action }) => `${reason}; ${action}`).join(". "));
   });
 

@@ -5,7 +5,7 @@ import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.
 import type { IClusterIssuer } from "@kubernetes-models/cert-manager/cert-manager.io/v1/ClusterIssuer";
 import type { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
-import { type ChallengeSettings, type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
+import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
 import { awaited } from "./awaited.ts";
 import { TOKEN_REF } from "./token-secret.ts";
 
@@ -26,13 +26,13 @@ const READY_SECONDS = 300;
 export class Issuer extends pulumi.ComponentResource {
   /** The ClusterIssuer's name. */
   readonly issuerName: string;
-  /** What it asks of the zone; undefined when that is nothing, or not known. */
-  readonly challenge: ChallengeSettings | undefined;
+  /** URL of its ACME directory; undefined for a CA in the cluster. */
+  readonly directory: string | undefined;
 
   constructor(name: string, args: IssuerArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:Issuer", name, {}, opts);
     this.issuerName = issuerName(args.issuer);
-    this.challenge = args.issuer.kind === "acme" ? args.issuer.challenge : undefined;
+    this.directory = args.issuer.kind === "acme" ? args.issuer.directory : undefined;
 
     if (args.issuer.kind === "acme") {
       const spec = { acme: acmeSpec(this.issuerName, args.issuer) };

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { isUrl } from "./addresses.ts";
 import type { ChartsGiven } from "./charts.ts";
-import type { CloudflareGiven, RecordsSettings } from "./cloudflare.ts";
+import type { CloudflareGiven } from "./cloudflare.ts";
 import { email, pem, says, section, text, whole } from "./fields.ts";
 import type { Rule } from "./rule.ts";
 
@@ -104,15 +104,6 @@ function canWait(version: string): boolean {
   return major > 1 || (major === 1 && minor >= 21);
 }
 
-/** The challenge with which an ACME server validates the base domain, in a zone that this program writes to. */
-export interface ChallengeSettings {
-  /** The Cloudflare zone. */
-  readonly domain: string;
-  readonly baseDomain: string;
-  /** Whether CAA records are for Let's Encrypt to read. */
-  readonly isLetsEncrypt: boolean;
-}
-
 /** Who signs the certificate: a CA in the cluster, or an ACME server with which an account is registered. */
 export type IssuerSettings =
   | { readonly kind: "ca" }
@@ -121,22 +112,10 @@ export type IssuerSettings =
       /** URL of the server's ACME directory. */
       readonly directory: string;
       readonly email: string;
-      /** Absent where the zone is none of this program's business. */
-      readonly challenge?: ChallengeSettings | undefined;
     } & Readonly<Pick<AcmeGiven["acme"], "caBundle" | "propagationSeconds">>);
 
-/** @param records those that this program writes to the zone */
-export function issuerOf(
-  { server, email, ...rest }: AcmeGiven["acme"],
-  records: RecordsSettings | undefined,
-): IssuerSettings {
+export function issuerOf({ server, email, ...rest }: AcmeGiven["acme"]): IssuerSettings {
   const directory = directoryOf(server);
-  if (directory === undefined) return { kind: "ca" };
-  const challenge = records && {
-    domain: records.zone,
-    baseDomain: records.baseDomain,
-    isLetsEncrypt: isLetsEncrypt(directory),
-  };
   // The e-mail is given, by the rule about it.
-  return { kind: "acme", directory, email: email as string, ...rest, ...(challenge && { challenge }) };
+  return directory === undefined ? { kind: "ca" } : { kind: "acme", directory, email: email as string, ...rest };
 }

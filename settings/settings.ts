@@ -54,7 +54,6 @@ export function parseSettings(config: StackConfig): Settings {
   const baseDomain = baseDomainOf(given);
   const token = tokenOf(given);
   const vault = vaultOf(given, token);
-  const records = recordsOf(given, baseDomain);
   return {
     domain,
     baseDomain,
@@ -62,9 +61,9 @@ export function parseSettings(config: StackConfig): Settings {
     size,
     phase: vault?.kind === "installed" ? vault.phase : "complete",
     cluster: clusterOf(cluster),
-    issuer: issuerOf(acme, records),
+    issuer: issuerOf(acme),
     loadBalancer: loadBalancer && loadBalancerOf(loadBalancer),
-    records,
+    records: recordsOf(given, baseDomain),
     vault,
     externalSecrets: { ...externalSecrets, install: externalSecrets.install && vault !== undefined },
     reflector,

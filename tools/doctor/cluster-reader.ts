@@ -111,7 +111,7 @@ export const isPulumis = (metadata: V1ObjectMeta | undefined) =>
 
 /**
  * Whether a namespace was applied with nothing but its name, as the program applies its own: then the API server notes
- * nobody, since nobody has a field of it. Whoever makes one in another way is noted, for the label
- * kubernetes.io/metadata.name that it gets.
+ * nobody, since nobody has a field of it, and later not those who update it, but those who apply to it. Whoever makes one
+ * in another way is noted, for the label kubernetes.io/metadata.name that it gets.
  */
 export const isBare = ({ managedFields = [] }: V1ObjectMeta) => managedFields.length === 0;

@@ -1,6 +1,6 @@
 import { caaFaults, upToZone, type ZoneRecord } from "../../components/caa.ts";
 import { challengeFaults, decidingNames } from "../../components/challenge.ts";
-import { letsEncrypt } from "../../settings/acme.ts";
+import { isLetsEncrypt, letsEncrypt } from "../../settings/acme.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { ok, problem, Stop, skipped, unless, type Verdict, warning } from "../lib/checks.ts";
 import type { AskCloudflare } from "../lib/cloudflare-api.ts";
@@ -85,8 +85,7 @@ export async function judgeCaa(
   installed: Installed | undefined,
 ): Promise<Verdict | readonly Verdict[]> {
   const { issuer } = settings;
-  if (issuer.kind === "ca" || !Object.values<string>(letsEncrypt).includes(issuer.directory))
-    return skipped("the ACME server is not Let's Encrypt");
+  if (issuer.kind === "ca" || !isLetsEncrypt(issuer.directory)) return skipped("the ACME server is not Let's Encrypt");
   const records = await recordsAt(zone, upToZone(settings), "CAA");
   const { name, faults } = caaFaults(settings, records, installed?.account);
   return unless(

@@ -92,7 +92,7 @@ export const keptSecrets = (): Metadata[] => [
 ];
 
 /** The URI of the platform's ACME account. */
-export const ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/1234";
+const ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/1234";
 
 /** After an `up`, all well. */
 export function runningCluster(): ClusterState {

@@ -220,7 +220,7 @@ const cases: readonly Case[] = [
     state: "while the platform runs, its namespaces labelled by somebody",
     as: () =>
       withCluster(running(), (cluster) => {
-        const byHand = [{ manager: "kubectl-label", operation: "Update" }];
+        const byHand = [{ manager: "kubectl", operation: "Apply" }];
         cluster.namespaces = cluster.namespaces.map((metadata) => ({ ...metadata, managedFields: byHand }));
       }),
     said: [],
