@@ -16,8 +16,15 @@ export function makeOrDie(world: World, request: Request): { key?: string; dies:
   return { ...(key !== undefined && { key }), dies };
 }
 
+/** The engine that has started this provider. */
+const engine = process.ppid;
+
 /** The engine as a machine that loses power leaves it. */
 export function killEngine(): Promise<never> {
-  process.kill(process.ppid, "SIGKILL");
+  // One that has ended by itself has left its provider to another process, which is none of this.
+  if (process.ppid === engine) process.kill(engine, "SIGKILL");
   return new Promise(() => undefined);
 }
+
+/** Ends this provider with its engine: one that was killed cannot stop it. */
+export const endWithEngine = () => setInterval(() => process.ppid === engine || process.exit(), 500).unref();

@@ -14,7 +14,7 @@ import { lastName, type Properties, plain, same, valueAt } from "../../project/r
 import { Cloud } from "../cloud.ts";
 import { type Item, keyOf } from "../world/state.ts";
 import type { World } from "../world/world.ts";
-import { killEngine, makeOrDie } from "./crash.ts";
+import { endWithEngine, killEngine, makeOrDie } from "./crash.ts";
 import { deadlineOf, invoke, modelOf, outputsOf, requestOf } from "./models.ts";
 
 // The provider plugin of the sandbox. The engine starts it once for each of the four packages, in the place of the
@@ -273,9 +273,7 @@ function checked(request: messages.CheckRequest): messages.CheckResponse {
   return response;
 }
 
-// An engine that was killed cannot stop its providers.
-const engine = process.ppid;
-setInterval(() => process.ppid === engine || process.exit(), 500).unref();
+endWithEngine();
 
 server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;
