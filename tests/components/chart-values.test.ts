@@ -10,6 +10,7 @@ describe("values for the charts", () => {
   const allowed = {
     "ingress-gateway": [
       "autoscaling",
+      "imagePullPolicy",
       "labels",
       "podAnnotations",
       "podDisruptionBudget",
@@ -24,6 +25,7 @@ describe("values for the charts", () => {
       "podDisruptionBudget",
       "replicaCount",
       "resources",
+      "startupapicheck",
       "topologySpreadConstraints",
       "webhook",
     ],
