@@ -28,7 +28,7 @@ import { readSettings } from "./settings/read.ts";
 
 guardRun();
 const settings = readSettings(new Date());
-const { charts, size, hosts, services, externalSecrets: reader } = settings;
+const { charts, size, hosts, services, tags, externalSecrets: reader } = settings;
 // Before anything is registered, so that a Vault that is sealed or out of reach stops the run while nothing is touched.
 const vault = await openVault("vault", settings.vault);
 const inCluster = { providers: { kubernetes: clusterProvider("kubernetes", settings.cluster) } };
@@ -41,7 +41,7 @@ const istio = new Istio("istio", { chart: charts.istio, size }, inCluster);
 
 // The way in.
 const loadBalancer =
-  settings.loadBalancer && new LoadBalancer("load-balancer", { ...settings.loadBalancer, displayName });
+  settings.loadBalancer && new LoadBalancer("load-balancer", { ...settings.loadBalancer, tags, displayName });
 const gateway = new IngressGateway(
   "ingress-gateway",
   {
@@ -63,7 +63,7 @@ if (settings.records) new DnsRecords("dns-records", { ...settings.records, addre
 // Vault, where it is installed here. Empty and sealed until somebody initialises it: what needs its content waits for
 // the second phase, which the settings begin and no look at what happens to answer.
 const installed = settings.vault?.kind === "installed" ? settings.vault : undefined;
-const seal = installed?.seal && new VaultSeal("vault-seal", { ...installed.seal, displayName });
+const seal = installed?.seal && new VaultSeal("vault-seal", { ...installed.seal, tags, displayName });
 const vaultServer = installed && new VaultServer("vault-server", { chart: charts.vault, size, seal }, inCluster);
 const vaultTls =
   vaultServer?.tls &&

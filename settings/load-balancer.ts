@@ -6,6 +6,13 @@ import type { Rule } from "./rule.ts";
 
 const controllers = (what: string) => `the cloud controller's ${what}`;
 
+const nsgs = (some: string) =>
+  v.pipe(
+    v.array(ocid("networksecuritygroup"), "a list of OCIDs of networksecuritygroups"),
+    v.nonEmpty(some),
+    once("each OCID once"),
+  );
+
 export const loadBalancer = says(
   "The OCI load balancer: its address, bandwidth and firewall. The cloud controller makes it from the gateway's Service.",
   v.optional(
@@ -19,9 +26,9 @@ export const loadBalancer = says(
         "Who opens the firewall. SL-All: the cloud controller, in the subnets' security lists. NSG: the cloud controller, in an NSG of its own and in the nodes'. None: this program.",
         oneOf("SL-All", "NSG", "None"),
       ),
-      nodeNsgId: says(
-        "NSG of the worker nodes.",
-        v.optional(ocid("networksecuritygroup")),
+      nodeNsgIds: says(
+        "NSGs of the worker nodes: all of them, for a node in none of these gets no traffic.",
+        v.optional(nsgs("at least one OCID; remove the key to name none")),
         'required with rules "NSG" and "None"',
       ),
       allowedCidrs: says(
@@ -46,13 +53,7 @@ export const loadBalancer = says(
       ),
       additionalNsgIds: says(
         'NSGs to attach beside the program\'s or the controller\'s own: 5, or 4 with rules "NSG" and "None".',
-        v.optional(
-          v.pipe(
-            v.array(ocid("networksecuritygroup"), "a list of OCIDs of networksecuritygroups"),
-            v.nonEmpty("at least one OCID; remove the key to attach none"),
-            once("each OCID once"),
-          ),
-        ),
+        v.optional(nsgs("at least one OCID; remove the key to attach none")),
         "none",
       ),
       idleTimeoutSeconds: says(
@@ -127,10 +128,11 @@ export const loadBalancerRules: readonly Rule<LoadBalancerGiven & ClusterGiven>[
     allowed: "10 with alwaysFree: the tier has one flexible load balancer of 10 Mbps; lower it or remove alwaysFree",
   },
   {
-    key: "loadBalancer.nodeNsgId",
+    key: "loadBalancer.nodeNsgIds",
     reads: ["loadBalancer.rules"],
-    when: where(({ rules, nodeNsgId }) => rules !== "SL-All" && nodeNsgId === undefined),
-    allowed: 'the OCID of the worker nodes\' networksecuritygroup, required with rules "NSG" and "None"',
+    when: where(({ rules, nodeNsgIds }) => rules !== "SL-All" && nodeNsgIds === undefined),
+    allowed:
+      'a list with the OCID of each of the worker nodes\' networksecuritygroups, required with rules "NSG" and "None"',
   },
   {
     key: "loadBalancer.vcnId",
@@ -158,8 +160,8 @@ export const loadBalancerRules: readonly Rule<LoadBalancerGiven & ClusterGiven>[
 /** Who opens the firewall, and what it takes. */
 type Firewall =
   | { readonly rules: "SL-All" }
-  | { readonly rules: "NSG"; readonly nodeNsgId: string }
-  | { readonly rules: "None"; readonly nodeNsgId: string; readonly vcnId: string };
+  | { readonly rules: "NSG"; readonly nodeNsgIds: readonly string[] }
+  | { readonly rules: "None"; readonly nodeNsgIds: readonly string[]; readonly vcnId: string };
 
 /** The address: the load balancer's own in a private subnet, or a reserved public IP, which is made where `id` names none. */
 type LoadBalancerAddress =
@@ -168,11 +170,11 @@ type LoadBalancerAddress =
 
 /** The OCI load balancer that a stack asks for. */
 export type LoadBalancerSettings = Readonly<
-  Omit<Balanced, "rules" | "nodeNsgId" | "vcnId" | "internal" | "reservedIp">
+  Omit<Balanced, "rules" | "nodeNsgIds" | "vcnId" | "internal" | "reservedIp">
 > & { readonly firewall: Firewall; readonly address: LoadBalancerAddress };
 
 export function loadBalancerOf(balanced: Balanced): LoadBalancerSettings {
-  const { rules, nodeNsgId, vcnId, internal, reservedIp, ...rest } = balanced;
+  const { rules, nodeNsgIds, vcnId, internal, reservedIp, ...rest } = balanced;
   return {
     ...rest,
     firewall: firewallOf(balanced),
@@ -181,7 +183,7 @@ export function loadBalancerOf(balanced: Balanced): LoadBalancerSettings {
 }
 
 /** With what its rules require. */
-function firewallOf({ rules, nodeNsgId, vcnId }: Balanced): Firewall {
-  if (rules === "None") return { rules, nodeNsgId: nodeNsgId as string, vcnId: vcnId as string };
-  return rules === "NSG" ? { rules, nodeNsgId: nodeNsgId as string } : { rules };
+function firewallOf({ rules, nodeNsgIds = [], vcnId }: Balanced): Firewall {
+  if (rules === "None") return { rules, nodeNsgIds, vcnId: vcnId as string };
+  return rules === "NSG" ? { rules, nodeNsgIds } : { rules };
 }

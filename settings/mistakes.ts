@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { PROJECT, type StackConfig, valuesOf } from "./config.ts";
 import { isRecord } from "./fields.ts";
+import { insteadOf } from "./not-offered.ts";
 import type { Refusal } from "./rule.ts";
 import { fields, type Given, rules, schema, secretKeys } from "./schema.ts";
 import { refusedServices } from "./services.ts";
@@ -34,12 +35,15 @@ export function judge(config: StackConfig): { given: Given; mistakes: string[] }
     if (secretKeys.includes(name) && !config.secrets.includes(`${PROJECT}:${name}`))
       add(
         name,
-        "stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one at Cloudflare",
+        "stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one where it was made",
       );
   }
   const parsed = v.safeParse(schema, set);
   for (const issue of parsed.issues ?? []) {
-    if (issue.type === "never") add(keyOf(issue), `is no setting; allowed: ${issue.message}`);
+    const instead = insteadOf(keyOf(issue));
+    if (issue.type === "never" && instead !== undefined)
+      add(keyOf(issue), `is out of what this program does: ${instead}`);
+    else if (issue.type === "never") add(keyOf(issue), `is no setting; allowed: ${issue.message}`);
     else refuse({ key: keyOf(issue), allowed: issue.message, byDefault: issue.input });
   }
   const given = parsed.output as Given;

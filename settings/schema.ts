@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { acme, acmeRules } from "./acme.ts";
+import { acme, acmeEabHmacKey, acmeRules } from "./acme.ts";
 import { charts, chartsRules } from "./charts.ts";
 import { cloudflare, cloudflareApiToken, cloudflareRules } from "./cloudflare.ts";
 import { cluster, clusterRules } from "./cluster.ts";
@@ -12,6 +12,7 @@ import { reflector } from "./reflector.ts";
 import type { Rule } from "./rule.ts";
 import { services } from "./services.ts";
 import { size } from "./size.ts";
+import { definedTags, freeformTags, tagsRules } from "./tags.ts";
 import { vault } from "./vault.ts";
 import { vaultRules } from "./vault-rules.ts";
 
@@ -22,7 +23,10 @@ export const fields = {
   cluster,
   size,
   acme,
+  acmeEabHmacKey,
   loadBalancer,
+  freeformTags,
+  definedTags,
   cloudflare,
   cloudflareApiToken,
   vault,
@@ -59,6 +63,7 @@ export const rules: readonly Rule<Given>[] = [
   ...clusterRules,
   ...acmeRules,
   ...loadBalancerRules,
+  ...tagsRules,
   ...chartsRules,
   ...cloudflareRules,
   ...gatewayRules,

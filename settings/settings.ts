@@ -11,6 +11,7 @@ import { judge } from "./mistakes.ts";
 import type { ReflectorSettings } from "./reflector.ts";
 import { type Service, servicesOf } from "./services.ts";
 import type { Size } from "./size.ts";
+import type { TagsSettings } from "./tags.ts";
 import { type Phase, type VaultSettings, vaultOf } from "./vault.ts";
 
 /** What a stack asks for: every default filled in, every rule kept. */
@@ -25,6 +26,8 @@ export interface Settings {
   readonly phase: Phase;
   readonly cluster: Cluster;
   readonly issuer: IssuerSettings;
+  /** Of what is made at OCI. */
+  readonly tags: TagsSettings;
   /** Absent: no OCI. */
   readonly loadBalancer?: LoadBalancerSettings | undefined;
   /** Absent without a load balancer or without a DNS token. */
@@ -50,7 +53,18 @@ export function parseSettings(config: StackConfig): Settings {
   const { given, mistakes } = judge(config);
   if (mistakes.length > 0)
     throw new SettingsError([`${mistakes.length} mistake(s) in the stack's configuration:`, ...mistakes].join("\n"));
-  const { domain, size, cluster, acme, loadBalancer, externalSecrets, reflector, charts, services } = given;
+  const {
+    domain,
+    size,
+    cluster,
+    loadBalancer,
+    freeformTags,
+    definedTags,
+    externalSecrets,
+    reflector,
+    charts,
+    services,
+  } = given;
   const baseDomain = baseDomainOf(given);
   const token = tokenOf(given);
   const vault = vaultOf(given, token);
@@ -61,7 +75,8 @@ export function parseSettings(config: StackConfig): Settings {
     size,
     phase: vault?.kind === "installed" ? vault.phase : "complete",
     cluster: clusterOf(cluster),
-    issuer: issuerOf(acme),
+    issuer: issuerOf(given),
+    tags: { freeformTags, definedTags },
     loadBalancer: loadBalancer && loadBalancerOf(loadBalancer),
     records: recordsOf(given, baseDomain),
     vault,

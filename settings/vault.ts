@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { CloudflareGiven, TokenSettings } from "./cloudflare.ts";
 import type { ExternalSecretsGiven } from "./external-secrets.ts";
-import { flag, innerPath, isUrl, map, ocid, oneOf, pem, says, text } from "./fields.ts";
+import { flag, innerPath, isUrl, map, ocid, once, oneOf, pem, says, text } from "./fields.ts";
 import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Size } from "./size.ts";
 import { auth, loginOf, type VaultLogin } from "./vault-login.ts";
@@ -25,6 +25,22 @@ export const vault = says(
         "Where External Secrets reaches Vault; a Service of the cluster with managed access. Not with install.",
         v.optional(url("External Secrets")),
         `\`${IN_CLUSTER}\`; https with install and size production`,
+      ),
+      namespace: says(
+        "Namespace of Vault Enterprise or HCP in which all of this is; mount and paths are seen from there.",
+        v.optional(innerPath("a namespace")),
+        "none: the root, or all there is",
+      ),
+      audiences: says(
+        "Audiences of the service account's token with which External Secrets logs in; the first is the managed role's.",
+        v.optional(
+          v.pipe(
+            v.array(text("an audience: text without spaces", /^\S+$/), "a list of audiences"),
+            v.nonEmpty("at least one audience; remove the key for the cluster's own"),
+            once("each audience once"),
+          ),
+        ),
+        "the cluster's own, and a role that asks for none",
       ),
       mount: says("Mount of the KV version 2 engine.", v.optional(innerPath("a mount path"), "secret")),
       path: says(
@@ -96,7 +112,9 @@ export interface SealSettings {
 }
 
 /** The Vault that the DNS token is kept in. */
-export type VaultSettings = Readonly<Pick<VaultGiven, "mount" | "path" | "role" | "authPath" | "caBundle">> & {
+export type VaultSettings = Readonly<
+  Pick<VaultGiven, "namespace" | "mount" | "path" | "role" | "authPath" | "caBundle">
+> & {
   /** Where this program reaches it. */
   readonly address: string;
   /** Where External Secrets reaches it. */
@@ -120,8 +138,9 @@ export type VaultSettings = Readonly<Pick<VaultGiven, "mount" | "path" | "role" 
 export function vaultOf(given: Given, token: TokenSettings | undefined): VaultSettings | undefined {
   const { vault, size, loadBalancer } = given;
   if (vault === undefined || token === undefined) return undefined;
-  const { address, clusterAddress = IN_CLUSTER, access = "existing", mount, path, role, authPath, caBundle } = vault;
-  const common = { mount, path, role, authPath, caBundle, login: loginOf(vault, given), token };
+  const { address, clusterAddress = IN_CLUSTER, access = "existing" } = vault;
+  const { namespace, mount, path, role, authPath, caBundle } = vault;
+  const common = { namespace, mount, path, role, authPath, caBundle, login: loginOf(vault, given), token };
   // The address is given, by the rule about it.
   if (!vault.install) return { ...common, kind: "there", address: address as string, clusterAddress, access };
   const scheme = schemeOf(size);

@@ -146,7 +146,7 @@ function loadBalancer(changes: Record<string, unknown>) {
   return {
     compartmentId: examples["<compartment OCID>"],
     vcnId: examples["<VCN OCID>"],
-    nodeNsgId: examples["<node NSG OCID>"],
+    nodeNsgIds: [examples["<node NSG OCID>"]],
     rules: "None",
     ...changes,
   };

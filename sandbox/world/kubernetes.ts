@@ -142,7 +142,12 @@ export const kubernetes: System = {
           if (inside.namespace === namespace.name) world.drop(inside);
       },
     },
-    Secret: { id: namespacedId },
+    Secret: {
+      id: namespacedId,
+      taken: ({ name }) => `secrets "${name}" already exists`,
+      seconds: 0.5,
+      admit: admitNamespace,
+    },
     PersistentVolumeClaim: { id: namespacedId },
     Registry: {},
     Deployment: { id: namespacedId, start: roll },

@@ -55,7 +55,7 @@ const everybody = ["0.0.0.0/0"];
 const hosts = (content: unknown) => ({ "*.cluster.example.com": content, "cluster.example.com": content });
 const nodeRules = ["at-nodes-health", "at-nodes-traffic", "to-nodes-health", "to-nodes-traffic"];
 
-const base = { compartmentId: examples["<compartment OCID>"], vcnId: examples["<VCN OCID>"], nodeNsgId: NODES };
+const base = { compartmentId: examples["<compartment OCID>"], vcnId: examples["<VCN OCID>"], nodeNsgIds: [NODES] };
 const balancer = (changes: Record<string, unknown>): Changes => ({ loadBalancer: { ...base, ...changes } });
 
 describe("the edge of", () => {

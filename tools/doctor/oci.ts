@@ -109,7 +109,9 @@ async function judgeSubnet(balancer: LoadBalancerSettings, clusterVcn: string, o
 async function judgeNsgs(balancer: LoadBalancerSettings, clusterVcn: string, oci: AskOci) {
   const { firewall, additionalNsgIds = [] } = balancer;
   const named = [
-    ...(firewall.rules === "SL-All" ? [] : [["nodeNsgId", firewall.nodeNsgId] as const]),
+    ...(firewall.rules === "SL-All"
+      ? []
+      : firewall.nodeNsgIds.map((id, index) => [`nodeNsgIds[${index}]`, id] as const)),
     ...additionalNsgIds.map((id, index) => [`additionalNsgIds[${index}]`, id] as const),
   ];
   if (named.length === 0) return skipped("loadBalancer names none");

@@ -209,16 +209,23 @@ describe("pods, while the registry of their images is away", () => {
   };
   const REFUSED = (name: string) => `pod ${name}: Failed to pull image: the registry does not answer: ErrImagePull`;
 
-  it("start where their image is, but for a gateway that always pulls, as its chart has it", () => {
-    const world = having(meshed(), reflector, ingressGateway({ type: "ClusterIP" }));
-    away(world);
-    expect(restarted(world, reflector)).toBe("the new revision is not rolled out");
-    const gateway = ingressGateway({ type: "ClusterIP" });
-    expect(restarted(world, gateway)).toBe(REFUSED("istio-ingressgateway"));
-    const values = { ...(gateway.spec.values as Spec), imagePullPolicy: "IfNotPresent" };
-    expect(restarted(world, { ...gateway, spec: { ...gateway.spec, values } })).toBe(
+  const gatewayWith = (values: Spec): Request => {
+    const request = ingressGateway({ type: "ClusterIP" });
+    return { ...request, spec: { ...request.spec, values: { ...(request.spec.values as Spec), ...values } } };
+  };
+
+  it.each([
+    ["start where their image is", reflector, "the new revision is not rolled out"],
+    ["of a gateway do not, as its chart has it", gatewayWith({}), REFUSED("istio-ingressgateway")],
+    [
+      "of a gateway do that need not pull",
+      gatewayWith({ imagePullPolicy: "IfNotPresent" }),
       "the new revision is not rolled out",
-    );
+    ],
+  ])("%s", (_, request, reason) => {
+    const world = having(meshed(), request);
+    away(world);
+    expect(restarted(world, request)).toBe(reason);
   });
 
   it("do not start for the first time", () => {
