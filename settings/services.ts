@@ -103,7 +103,7 @@ function refusedProtocol(
   const first = protocols.get(place) ?? { at, protocol };
   protocols.set(place, first);
   if (first.protocol === protocol) return undefined;
-  return { key, allowed: `"${first.protocol}", which ${first.at} says of the same port` };
+  return { key, byDefault: protocol, allowed: `"${first.protocol}", which ${first.at} says of the same port` };
 }
 
 /** Who was the first with something. */

@@ -226,16 +226,26 @@ describe("prod", () => {
       },
       "load-balancer-listener-80-0.0.0.0/0": rule("0.0.0.0/0 to listener 80", "INGRESS", anybody, [80, 80]),
       "load-balancer-listener-443-0.0.0.0/0": rule("0.0.0.0/0 to listener 443", "INGRESS", anybody, [443, 443]),
-      "load-balancer-to-nodes-traffic": rule("load balancer to nodes, traffic", "EGRESS", toNodes, [30000, 32767]),
-      "load-balancer-to-nodes-health": rule("load balancer to nodes, health", "EGRESS", toNodes, [10256, 10256]),
-      "load-balancer-at-nodes-traffic": rule(
+      "load-balancer-to-nodes-traffic-aaaasandboxnodes": rule(
+        "load balancer to nodes, traffic",
+        "EGRESS",
+        toNodes,
+        [30000, 32767],
+      ),
+      "load-balancer-to-nodes-health-aaaasandboxnodes": rule(
+        "load balancer to nodes, health",
+        "EGRESS",
+        toNodes,
+        [10256, 10256],
+      ),
+      "load-balancer-at-nodes-traffic-aaaasandboxnodes": rule(
         "nodes from load balancer oke-platform-prod, traffic",
         "INGRESS",
         fromBalancer,
         [30000, 32767],
         NODES,
       ),
-      "load-balancer-at-nodes-health": rule(
+      "load-balancer-at-nodes-health-aaaasandboxnodes": rule(
         "nodes from load balancer oke-platform-prod, health",
         "INGRESS",
         fromBalancer,

@@ -103,7 +103,8 @@ const ensureLoadBalancer: Happening = (world, item, tries) => {
       : `Service ${item.name} has no address yet`;
     const balancer = there ?? world.put({ kind: "LoadBalancer", name: item.name, spec: {} });
     // Read when it is made, and never again.
-    if (there === undefined) balancer.status.tags = tagsOf(service.annotations ?? {});
+    const made = there === undefined && tagsOf(service.annotations ?? {});
+    if (made && JSON.stringify(made) !== JSON.stringify(tagsOf({}))) balancer.status.tags = made;
     balancer.status.address = service.loadBalancerIP || privateAddressOf(item.name);
     shape(balancer, service);
     world.after(world.seconds("LoadBalancer") * (item.status.loadBalancer ? UPGRADE : 1), "addressed", item);

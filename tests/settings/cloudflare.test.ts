@@ -52,7 +52,7 @@ describe("Cloudflare", () => {
   ]);
 
   const inClear =
-    "cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one at Cloudflare";
+    "cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one where it was made";
   it.each([
     ["that is used", supplied],
     ["that nothing uses", {}],

@@ -27,7 +27,6 @@ describe("the load balancer", () => {
         [ids.nodeNsg, {}],
         [undefined, [ids.nodeNsg]],
       ],
-      ["loadBalancer.nodeNsgIds[0]", ocidOf("networksecuritygroup"), [ids.vcn], [ids.nodeNsg]],
       ["loadBalancer.nodeNsgIds", "each OCID once", [[ids.nodeNsg, ids.nodeNsg]], [[ids.nodeNsg, `${ids.nodeNsg}b`]]],
       ["loadBalancer.reservedIp", ocidOf("publicip"), [ids.vcn, "203.0.113.7"], [undefined, ids.publicIp]],
       ["loadBalancer.rules", '"SL-All" or "NSG" or "None"', ["nsg", undefined], ["SL-All"]],

@@ -56,7 +56,10 @@ describe("mistakes", () => {
   ]);
 
   it.each(keys.filter((key) => !(key in smallest)))("take an empty %s as if it were not set", (key) => {
-    for (const empty of ["", ...(["baseDomain", "size", "cloudflareApiToken"].includes(key) ? [] : [[], {}])])
+    for (const empty of [
+      "",
+      ...(["baseDomain", "size", "cloudflareApiToken", "acmeEabHmacKey"].includes(key) ? [] : [[], {}]),
+    ])
       expect(mistakesIn({ ...smallest, [key]: empty })).toEqual([]);
   });
 });
@@ -92,11 +95,14 @@ describe("a value is shown", () => {
 });
 
 describe("a setting that is stored as a secret", () => {
-  it.each(keys.filter((key) => key !== "cloudflareApiToken"))("is refused, right or wrong: %s", (key) => {
-    // With it, what follows from its absence would be told, too.
-    for (const value of ["s3same", "<s3same>", "", { s3: "same" }, oke[key] ?? "x"])
-      expect(mistakesIn({ ...oke, [key]: value }, [key])).toEqual([`${key} ${marked}`]);
-  });
+  it.each(keys.filter((key) => !["cloudflareApiToken", "acmeEabHmacKey"].includes(key)))(
+    "is refused, right or wrong: %s",
+    (key) => {
+      // With it, what follows from its absence would be told, too.
+      for (const value of ["s3same", "<s3same>", "", { s3: "same" }, oke[key] ?? "x"])
+        expect(mistakesIn({ ...oke, [key]: value }, [key])).toEqual([`${key} ${marked}`]);
+    },
+  );
 
   it("is refused beside all other mistakes, and no value of it is shown", () => {
     const wrong = { ...oke, domain: "s3same.example", size: "large", services: [{ name: "a", namespace: "b" }] };

@@ -32,7 +32,7 @@ describe("the settings of the stack that runs", () => {
       new pulumi.RunError(`1 mistake(s) in the stack's configuration:\n  oke-platform:${line}`);
     expect(() => read(supplied, [])).toThrow(
       one(
-        "cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one at Cloudflare",
+        "cloudflareApiToken stands in clear in the stack's file; set it with pulumi config set --secret, and revoke this one where it was made",
       ),
     );
     expect(() => read({ charts: { mirror: "./charts" } }, ["charts"])).toThrow(

@@ -11,6 +11,7 @@ const common = {
   phase: "complete",
   externalSecrets: { install: true, namespace: "external-secrets", serviceAccount: "external-secrets" },
   reflector: { namespaces: ["istio-system"] },
+  tags: { freeformTags: {}, definedTags: {} },
   charts,
   services: [],
 };

@@ -3,11 +3,21 @@ import { elsewhere, ids, installed, itJudges, ocidOf, PEM, type Raw, settingsOf,
 
 const mountPath = "a mount path without slashes at its ends";
 const keys =
-  "a map with keys of address, clusterAddress, mount, path, role, authPath, auth, caBundle, access, install, kmsVaultId, kmsKeyId, initialized";
+  "a map with keys of address, clusterAddress, namespace, audiences, mount, path, role, authPath, auth, caBundle, access, install, kmsVaultId, kmsKeyId, initialized";
 
 describe("Vault's fields", () => {
   const url = (who: string) => `the http or https URL at which ${who} reaches Vault`;
   itJudges([
+    [
+      "vault.namespace",
+      "a namespace without slashes at its ends",
+      ["/team", "team/", 5],
+      [undefined, "team", "admin/team"],
+    ],
+    ["vault.audiences", "a list of audiences", ["vault", {}], [undefined, ["vault"], ["vault", "https://other"]]],
+    ["vault.audiences", "at least one audience; remove the key for the cluster's own", [[]], []],
+    ["vault.audiences", "each audience once", [["vault", "vault"]], []],
+
     ["vault", keys, ["https://vault.example.com", null, [1]], []],
     [
       "vault.address",
