@@ -22,9 +22,9 @@ import { VaultServer } from "./components/vault/server.ts";
 import { VaultTls } from "./components/vault/tls.ts";
 import { readSettings } from "./settings/read.ts";
 
-// Two chains that meet at the Gateway: Vault → token → issuer → certificate → copy, and address → load balancer →
-// ingress gateway. Values that only a cloud knows flow from one component to the next; every other order is a
-// `dependsOn` with its reason above it.
+// Two chains that meet at the Gateway: DNS token → Vault → its Secret → issuer → certificate → copy, and address →
+// ingress gateway → OCI's load balancer. Values that only a cloud knows flow from one component to the next; every other
+// order is a `dependsOn` with its reason above it.
 
 guardRun();
 const settings = readSettings(new Date());
@@ -61,7 +61,7 @@ const address = loadBalancer?.address ?? gateway.address;
 if (settings.records) new DnsRecords("dns-records", { ...settings.records, address });
 
 // Vault, where it is installed here. Empty and sealed until somebody initialises it: what needs its content waits for
-// the second phase, which the settings begin and no look at what happens to answer.
+// the second phase, which begins when the settings say so, whatever happens to answer before.
 const installed = settings.vault?.kind === "installed" ? settings.vault : undefined;
 const seal = installed?.seal && new VaultSeal("vault-seal", { ...installed.seal, tags, displayName });
 const vaultServer = installed && new VaultServer("vault-server", { chart: charts.vault, size, seal }, inCluster);
@@ -119,7 +119,7 @@ if (vault) {
       dependsOn: present(
         // The API server knows the kind, and its webhook answers, only when External Secrets runs.
         operator,
-        // A store without its role is not Ready, and is tried again ever later.
+        // A store without its role is not Ready, and is tried again after ever longer waits.
         access,
       ),
     },
@@ -132,7 +132,7 @@ if (vault) {
       dependsOn: [
         // cert-manager's release makes the namespace.
         certManager,
-        // A sync through a store that is not Ready fails and is tried again ever later.
+        // A sync through a store that is not Ready fails, and is tried again after ever longer waits.
         store,
       ],
     },
@@ -150,8 +150,8 @@ if (settings.phase === "complete") {
     {
       ...inCluster,
       dependsOn: [
-        // An issuer whose solver has no Secret is not Ready: a token that cannot come must fail itself. Without a solver,
-        // the API server knows the kind, and its webhook answers, only when cert-manager runs.
+        // With a solver: an issuer whose solver has no Secret is not Ready, and a token that cannot come must fail itself.
+        // Without one: the API server knows the kind, and its webhook answers, only when cert-manager runs.
         solver ?? certManager,
       ],
     },

@@ -73,7 +73,7 @@ const EAB_KEY = "hmac-key";
  * One name for each ACME server: cert-manager issues a new certificate when the issuer's name in the
  * Certificate changes, and keeps the old one when only the server behind the name does.
  */
-export function issuerName(issuer: IssuerSettings): string {
+function issuerName(issuer: IssuerSettings): string {
   if (issuer.kind === "ca") return CA_ISSUER;
   switch (issuer.directory) {
     case letsEncrypt.production:

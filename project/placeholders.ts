@@ -1,4 +1,4 @@
-/** What the sandbox puts in the place of the placeholders in the shipped stack files. */
+/** What stands in the place of the placeholders of the shipped stacks, wherever those are run as they are. */
 export const examples: Record<string, string> = {
   "<zone>": "example.com",
   "<e-mail>": "platform@example.com",
@@ -9,3 +9,10 @@ export const examples: Record<string, string> = {
   "<node NSG OCID>": "ocid1.networksecuritygroup.oc1.eu-frankfurt-1.aaaasandboxnodes",
   "<Vault address>": "http://127.0.0.1:8200",
 };
+
+/** The stacks that are shipped as examples; one that is copied from them is its owner's to fill in. */
+const SHIPPED = ["prod", "fresh", "lab", "e2e"];
+
+/** What stands for the placeholders of a stack: nothing in one that is no example. */
+export const placeholdersOf = (stack: string): Readonly<Record<string, string>> =>
+  SHIPPED.includes(stack) ? examples : {};

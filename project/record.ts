@@ -134,7 +134,7 @@ export interface RecordOptions {
   readonly directory?: string;
 }
 
-/** Records the program for one of its stacks; its configuration may hold the examples' placeholders. */
+/** Records the program for one of its stacks; only a shipped one may hold placeholders. */
 export async function recordStack(
   stack: string,
   { cloud = nothingKnown, configure = (config) => config, directory = projectDirectory }: RecordOptions = {},

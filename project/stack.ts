@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { SEALED, type StackConfig } from "../settings/config.ts";
-import { examples } from "./placeholders.ts";
+import { placeholdersOf } from "./placeholders.ts";
 import { engineText, parseYaml, type YamlValue } from "./yaml.ts";
 
 // What sandbox and tools know of a stack: its configuration, as the engine would hand it to the program.
@@ -22,25 +23,53 @@ export const projectDirectory = fileURLToPath(new URL("..", import.meta.url));
  *
  * @param stack its name, with or without organisation and project
  * @param directory where Pulumi.yaml is
- * @param placeholders what stands in the place of the shipped examples' `<…>`
+ * @param placeholders what stands in the place of its `<…>`. @default - examples in the stacks that are shipped as such
  * @throws when there is no such file, when the CLI would not read it either, or when the CLI cannot be asked
  */
 export async function readStack(
   stack: string,
   directory = projectDirectory,
-  placeholders: Readonly<Record<string, string>> = examples,
+  placeholders: Readonly<Record<string, string>> = placeholdersOf(stack),
 ): Promise<StackConfig> {
-  const project = inFile(
-    "Pulumi.yaml",
-    projectIn,
-    await fileIn(directory, "Pulumi.yaml", "every stack belongs to a project, whose file that is"),
-  );
+  const { file, project, config, environment } = await openStack(stack, directory);
+  if (!isEmpty(environment)) return askCli(stack, file, directory);
+  return inFile(file, (said) => configOf(mapIn(said), project, placeholders), config);
+}
+
+/** The names of a project's stacks, by their files, sorted. */
+export async function stacksIn(directory: string): Promise<string[]> {
+  const { stackDirectory } = await openProject(directory);
+  const files = await readdir(join(directory, stackDirectory));
+  return files.flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []).sort();
+}
+
+/** Digests of what is encrypted in a stack's file, by path: enough to see that it is another. */
+export async function ciphersIn(stack: string, directory: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  const visit = (value: YamlValue | undefined, path: string): void => {
+    const inner = Array.isArray(value) ? [...value.entries()] : value instanceof Map ? [...value] : [];
+    const [[key, cipher] = []] = inner;
+    if (inner.length === 1 && key === "secure" && typeof cipher === "string")
+      found[path] = createHash("sha256").update(cipher).digest("hex");
+    else for (const [at, item] of inner) visit(item, path === "" ? String(at) : `${path}.${at}`);
+  };
+  visit((await openStack(stack, directory)).config, "");
+  return found;
+}
+
+async function openProject(directory: string): Promise<Project> {
+  const why = "every stack belongs to a project, whose file that is";
+  return inFile("Pulumi.yaml", projectIn, await fileIn(directory, "Pulumi.yaml", why));
+}
+
+/** A stack's file as it stands. */
+async function openStack(stack: string, directory: string) {
+  const project = await openProject(directory);
   const place = join(directory, project.stackDirectory);
   const file = `Pulumi.${stack.slice(stack.lastIndexOf("/") + 1)}.yaml`;
   const source = await fileIn(place, file, "a stack is named by its file, prod by Pulumi.prod.yaml");
   const { config, environment } = inFile(file, (text) => mapIn(parseYaml(text)), source);
-  if (!isEmpty(environment)) return askCli(stack, file, directory);
-  return inFile(file, (said) => configOf(mapIn(said), project, placeholders), config);
+  return { file, project, config, environment };
 }
 
 /** What Pulumi.yaml says of every stack. */

@@ -19,7 +19,7 @@ export const acme = says(
     email: says(
       "Contact of the ACME account; Let's Encrypt writes there when something is wrong.",
       v.optional(text(EMAIL, v.EMAIL_REGEX)),
-      'required, but with server "ca"',
+      'required unless server is "ca"',
     ),
     server: says(
       "Who signs. staging and production: Let's Encrypt's servers. ca: a CA of the cluster's own, for clusters without a public zone.",

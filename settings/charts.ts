@@ -112,7 +112,7 @@ export interface ChartSource {
 
 /** A chart as a stack asks for it; Istio's values are those of its three charts. */
 export interface Chart<Values = ChartValues> extends ChartSource {
-  /** Values of the operator, merged over the program's own. */
+  /** What the stack sets, merged over the program's own. */
   readonly values?: Values | undefined;
 }
 

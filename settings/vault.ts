@@ -19,7 +19,7 @@ export const vault = says(
       address: says(
         "Where this program reaches Vault. For a private CA set VAULT_CACERT in the run's environment; npm run vault -- run does.",
         v.optional(url("this program")),
-        "required, but with install: then port 8200 of this machine",
+        "required without install; port 8200 of this machine with it",
       ),
       clusterAddress: says(
         "Where External Secrets reaches Vault; a Service of the cluster with managed access. Not with install.",
@@ -83,7 +83,7 @@ export const vault = says(
       ),
     }),
   ),
-  'required, but with cloudflare.token "none"',
+  'required unless cloudflare.token is "none"',
 );
 
 export type VaultGiven = NonNullable<v.InferOutput<typeof vault>>;

@@ -1,5 +1,5 @@
-import { supportWarnings } from "../versions.ts";
 import type { Settings } from "./settings.ts";
+import { supportWarnings } from "./support.ts";
 
 /**
  * What an operator should know before these settings are applied; none of it stops an `up`.

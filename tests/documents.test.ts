@@ -2,6 +2,8 @@ import { access, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { projectDirectory } from "../project/stack.ts";
+import { supportedKubernetes } from "../settings/support.ts";
+import { charts } from "../versions.ts";
 
 // The documents, as far as a machine can read them: that they are short, and that what they name is there.
 
@@ -45,6 +47,18 @@ describe("the documents", () => {
     const others = documents.filter(({ file }) => /^(docs\/|[A-Z]+\.md)/.test(file) && !file.startsWith("README"));
     const openings = others.map(({ file, text }) => ({ file, opening: /^# .+\n\n(.*)/.exec(text)?.[1] }));
     expect(openings.filter(({ opening = "" }) => !/^For who(m)?ever .+[.:]/.test(opening))).toEqual([]);
+  });
+
+  it("name the Kubernetes that the default charts support", async () => {
+    const known = supportedKubernetes({ istio: charts.istio.version, certManager: charts.certManager.version });
+    const [first, last] = [
+      Math.max(...known.map((release) => release.first)),
+      Math.min(...known.map((release) => release.last)),
+    ];
+    expect(await read("README.md")).toContain(`Kubernetes 1.${first} to 1.${last}`);
+    expect(await read("README.ko.md")).toContain(`Kubernetes 1.${first}~1.${last}`);
+    expect(await read("docs/from-argocd.md")).toContain(`Kubernetes 1.${first} to 1.${last}`);
+    expect(await read("renovate.json")).toContain(`1.${last} is the newest that the default charts support`);
   });
 
   it("show commands that there are", async () => {

@@ -95,7 +95,9 @@ describe("Renovate", () => {
     const sources = readdirSync(join(projectDirectory, "components"), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts"))
       .map((file) => read(`components/${file}`));
-    const installed = sources.flatMap((source) => [...source.matchAll(/^\s+chart: "([^"]+)",$/gm)].map(([, it]) => it));
+    const installed = sources.flatMap((source) =>
+      [...source.matchAll(/^(?:\s+chart: |(?:export )?const \w+_CHART = )"([^"]+)"[,;]$/gm)].map(([, it]) => it),
+    );
     const names = found.filter(({ datasource }) => datasource === "helm").map(({ packageName }) => packageName);
     // Istio's other two charts go with base.
     expect(installed.sort()).toEqual([...names, "gateway", "istiod"].sort());

@@ -3,7 +3,7 @@ import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { main, printer, type Terminal, toolCommand } from "./lib/command.ts";
+import { type MakeCommand, main, printer, toolCommand } from "./lib/command.ts";
 import { exchange, failureOf, type Question } from "./lib/http.ts";
 
 // Logs a GitHub Actions job in to OCI: its OIDC token is exchanged for one that OCI takes for an hour, and which both
@@ -19,16 +19,17 @@ const ANSWER_SECONDS = 30;
 /** The first line of a configuration that a later run may write anew. */
 const MARK = "# written by tools/oci-login.ts";
 
-function needed(name: string): string {
-  const value = process.env[name];
-  if (value === undefined || value === "") {
-    const why = name.startsWith("ACTIONS_")
-      ? "the job needs the permission id-token: write"
-      : "set it as docs/ci.md says";
-    throw new Error(`${name} is not set; ${why}`);
-  }
-  return value;
-}
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** @throws for a variable that is not set */
+const neededIn = (env: Env) => (name: string) => {
+  const value = env[name];
+  if (value !== undefined && value !== "") return value;
+  const why = name.startsWith("ACTIONS_")
+    ? "the job needs the permission id-token: write"
+    : "set it as docs/ci.md says";
+  throw new Error(`${name} is not set; ${why}`);
+};
 
 /** The body of an answer, or an error with the service's own words; they hold no token. */
 async function answerOf(service: string, url: string, question: Omit<Question, "timeoutMs">) {
@@ -43,11 +44,12 @@ async function answerOf(service: string, url: string, question: Omit<Question, "
   return JSON.parse(body) as Record<string, unknown>;
 }
 
-async function login(log: (line: string) => void): Promise<void> {
+async function login(env: Env, home: string, log: (line: string) => void): Promise<void> {
+  const needed = neededIn(env);
   const [domain, client, secret] = [needed("OCI_DOMAIN_URL"), needed("OCI_CLIENT_ID"), needed("OCI_CLIENT_SECRET")];
   const [tenancy, region, environment] = [needed("OCI_TENANCY"), needed("OCI_REGION"), needed("GITHUB_ENV")];
   const [url, bearer] = [needed("ACTIONS_ID_TOKEN_REQUEST_URL"), needed("ACTIONS_ID_TOKEN_REQUEST_TOKEN")];
-  const directory = join(homedir(), ".oci");
+  const directory = join(home, ".oci");
   const file = join(directory, "config");
   const there = await readFile(file, "utf8").catch(() => MARK);
   if (!there.startsWith(MARK)) {
@@ -103,9 +105,11 @@ async function login(log: (line: string) => void): Promise<void> {
 }
 
 /** Run by a workflow alone, as a file. */
-const ociLoginCommand = (terminal: Terminal) =>
-  toolCommand("", "Logs a GitHub Actions job in to OCI, by the variables that docs/ci.md names.", terminal)
-    .name("node tools/oci-login.ts")
-    .action(() => login(printer(terminal)));
+export const ociLoginCommand =
+  (env: Env = process.env, home = homedir()): MakeCommand =>
+  (terminal) =>
+    toolCommand("", "Logs a GitHub Actions job in to OCI, by the variables that docs/ci.md names.", terminal)
+      .name("node tools/oci-login.ts")
+      .action(() => login(env, home, printer(terminal)));
 
-await main(import.meta, ociLoginCommand);
+await main(import.meta, ociLoginCommand());

@@ -2,8 +2,6 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
 import { isProviders, same } from "../project/registration.ts";
 import { projectDirectory, readStack, type StackConfig } from "../project/stack.ts";
 import { deadlineOf, requestOf } from "../sandbox/plugin/models.ts";
@@ -14,7 +12,9 @@ import { emptyWorld } from "../sandbox/world/beginnings.ts";
 import { keyOf, Refusal, type State } from "../sandbox/world/state.ts";
 import { openWorld, usualLatencies } from "../sandbox/world/systems.ts";
 import type { Latencies } from "../sandbox/world/world.ts";
+import { main, type Terminal, toolCommand } from "../tools/lib/command.ts";
 import { declaredEdges, graphOfStack, meritOf } from "./edges.ts";
+import { programs } from "./timed-programs.ts";
 
 /** A measured ratio or count, and the most that it may be. */
 interface Figure {
@@ -132,56 +132,6 @@ async function engineRun(
   }
 }
 
-const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
-const PULUMI = 'import * as pulumi from "@pulumi/pulumi";\n';
-/** What the program asks of the clouds is answered at once. */
-const MOCKS = `
-import { willingCloud } from ${url("../sandbox/schedule/willing-cloud.ts")};
-import { readStack } from ${url("../project/stack.ts")};
-const config = await readStack("prod");
-`;
-/** The mock monitor knows no hooks. */
-const HOOKS =
-  "const done = (_, done) => done(null, {}); Object.assign(pulumi.runtime.getMonitor(), { registerResourceHook: done, registerErrorHook: done });";
-/** Below a stack, which it is a part of. */
-const PROGRAM = `await pulumi.runtime.runInPulumiStack(async () => ({ ...(await import(${url("../index.ts")})) }));`;
-const RUN = `
-await pulumi.runtime.setMocks(willingCloud(), "oke-platform", "prod");
-${HOOKS}
-pulumi.runtime.setAllConfig(config.values, config.secrets);
-`;
-
-/** Programs that are timed as whole processes, in turn. */
-const programs = {
-  sdk: `${PULUMI}if (pulumi.Output === undefined) process.exit(1);`,
-  // Without configuration the program stops after its imports.
-  imports: `${PULUMI}await import(${url("../index.ts")}).catch(() => undefined);`,
-  everything: `${PULUMI}
-await pulumi.runtime.setMocks({ newResource: (r) => ({ id: r.name, state: { status: { loadBalancer: { ingress: [] } }, metadata: { version: "1" }, ...r.inputs } }), call: () => ({ zoneId: "z", content: "", results: [{ id: "1", name: "DNS Write" }, { id: "2", name: "Zone Read" }] }) }, "oke-platform", "prod");
-${HOOKS}
-pulumi.runtime.setAllConfig(JSON.parse(process.env.BENCH_CONFIG));
-${PROGRAM}
-await pulumi.runtime.disconnect();`,
-  services: `${PULUMI}${MOCKS}
-config.values["oke-platform:services"] = JSON.stringify(Array.from({ length: Number(process.env.BENCH_COUNT) }, (_, at) => ({ name: "service-" + at, namespace: "default", port: 8080 })));
-${RUN}
-const start = performance.now();
-${PROGRAM}
-await pulumi.runtime.disconnect();
-console.log(performance.now() - start);`,
-  bare: `${PULUMI}${MOCKS}
-import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
-import { Provider } from "@pulumi/kubernetes/provider.js";
-${RUN}
-const start = performance.now();
-const provider = new Provider("kubernetes", {});
-for (let at = 0; at < Number(process.env.BENCH_COUNT); at++) {
-  new CustomResource("service-" + at, { apiVersion: "networking.istio.io/v1", kind: "VirtualService", metadata: { name: "service-" + at + "-vs", namespace: "default" }, spec: { hosts: ["service-" + at + ".cluster.example.com"], gateways: ["istio-system/istio-gateway"], http: [{ match: [{ uri: { prefix: "/" } }], route: [{ destination: { host: "service-" + at, port: { number: 8080 } } }] }] } }, { provider });
-}
-await pulumi.runtime.disconnect();
-console.log(performance.now() - start);`,
-} as const;
-
 type Program = keyof typeof programs;
 
 /** Runs a program as a process of its own: wall seconds, peak MiB, and what it printed. */
@@ -263,10 +213,8 @@ async function servicesChanged(count: number): Promise<number> {
   return [...after.values()].filter(({ urn, inputs }) => !same(inputs, before.get(urn)?.inputs)).length;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { out: { type: "string", default: join(projectDirectory, ".sandbox", "bench.json") } },
-  });
+/** Measures all figures, prints them and writes them down; whether every goal is met. */
+async function measure(out: string): Promise<boolean> {
   const graph = await graphOfStack("prod");
   const unset = await graphOfStack("prod", withoutWait);
   const waves = waveSeconds(usualLatencies);
@@ -298,9 +246,17 @@ async function main(): Promise<void> {
   for (const { name, value, goal } of figures) {
     console.log(`${value <= goal ? "met   " : "MISSED"} ${value.toFixed(3).padStart(8)} (goal ≤ ${goal})  ${name}`);
   }
-  await writeFile(values.out, `${JSON.stringify({ waves, least, figures }, null, 2)}\n`);
-  console.log(`Written to ${values.out}`);
-  if (figures.some(({ value, goal }) => !(value <= goal))) process.exitCode = 1;
+  await writeFile(out, `${JSON.stringify({ waves, least, figures }, null, 2)}\n`);
+  console.log(`Written to ${out}`);
+  return figures.every(({ value, goal }) => value <= goal);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await main();
+/** `npm run bench`. */
+const benchCommand = (terminal: Terminal) =>
+  toolCommand("bench", "Measures the figures that the design promises, as ratios in one run.", terminal)
+    .option("--out <file>", "where they are written", join(projectDirectory, ".sandbox", "bench.json"))
+    .action(async ({ out }: { out: string }) => {
+      if (!(await measure(out))) terminal.exitCode = 1;
+    });
+
+await main(import.meta, benchCommand);

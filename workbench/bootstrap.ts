@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { examples } from "../project/placeholders.ts";
+import { placeholdersOf } from "../project/placeholders.ts";
 import { projectDirectory } from "../project/stack.ts";
 import { recordInitialised, type Sandbox } from "../sandbox/sandbox.ts";
 import { serveVault } from "../sandbox/vault-api.ts";
@@ -21,7 +21,7 @@ export async function initialise(
   directory: string,
   log: (line: string) => void = () => undefined,
 ): Promise<void> {
-  const { vault } = await settingsOf(stack, projectDirectory, examples);
+  const { vault } = await settingsOf(stack, projectDirectory, placeholdersOf(stack));
   if (vault?.kind !== "installed")
     throw new Error(`stack ${stack} has no vault.install; allowed: one that installs Vault`);
   const api = await serveVault(cloud);

@@ -1,15 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
 import { projectDirectory } from "../project/stack.ts";
+import { main, type Terminal, toolCommand } from "../tools/lib/command.ts";
 import { configurationPage } from "./docs/configuration.ts";
 import { withDescriptions } from "./docs/project-file.ts";
 import { stackSchema } from "./docs/stack-schema.ts";
-
-const USAGE = `Usage: npm run docs [-- --check]
-
-Writes what is made from the settings' own fields: docs/configuration.md, stack.schema.json and the descriptions in
-Pulumi.yaml. With --check it writes nothing, and fails when one of them is stale.`;
 
 /** What each file that is made holds, made of what it holds now. */
 const made: Readonly<Record<string, (now: string) => string>> = {
@@ -29,21 +23,24 @@ export async function staleDocuments(directory = projectDirectory): Promise<{ fi
   return all.filter(({ now, content }) => now !== content).map(({ file, content }) => ({ file, content }));
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { check: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
-  if (values.help) {
-    console.log(USAGE);
-    return;
-  }
-  for (const { file, content } of await staleDocuments()) {
-    if (values.check) {
-      console.error(`${file} is stale; npm run docs writes it`);
-      process.exitCode = 1;
-    } else {
-      await writeFile(`${projectDirectory}/${file}`, content);
-      console.log(`wrote ${file}`);
-    }
-  }
-}
+/** `npm run docs`. */
+const docsCommand = (terminal: Terminal) =>
+  toolCommand(
+    "docs",
+    "Writes what is made from the settings' own fields: docs/configuration.md, stack.schema.json and the descriptions in Pulumi.yaml.",
+    terminal,
+  )
+    .option("--check", "writes nothing, and fails when one of them is stale")
+    .action(async ({ check }: { check?: true }) => {
+      for (const { file, content } of await staleDocuments()) {
+        if (check) {
+          terminal.stderr.write(`${file} is stale; npm run docs writes it\n`);
+          terminal.exitCode = 1;
+        } else {
+          await writeFile(`${projectDirectory}/${file}`, content);
+          terminal.stdout.write(`wrote ${file}\n`);
+        }
+      }
+    });
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await main();
+await main(import.meta, docsCommand);

@@ -2,24 +2,20 @@ import { spawnSync } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { projectDirectory } from "../project/stack.ts";
+import { main, type Terminal, toolCommand } from "../tools/lib/command.ts";
 import { type Mutation, mutations } from "./mutations.ts";
 
 // Whether the tests notice what is broken: each mutation is made in a copy of the tree, and the tests are run until the
 // first one fails. One that survives is a test that is missing.
-
-const usage = `npm run mutants -- [--only <name>]
-
-  --only  a part of the mutation's name`;
 
 /** What is mutated. */
 const SOURCES = /^(index|versions)\.ts$|^(settings|components|sandbox)\/.*\.ts$/;
 
 /** Where a mutation is most likely to be noticed, as parts of the test files' paths. */
 const firstTests: Record<Mutation["area"], string[]> = {
-  program: ["stacks", "laws", "order", "edge", "settings", "vault.", "components/"].map((name) => `tests/${name}`),
-  world: ["tests/world", "tests/sandbox/"],
+  program: ["stacks", "laws", "order", "settings-arrive", "components/"].map((name) => `tests/${name}`),
+  world: ["tests/sandbox/"],
   settings: ["tests/settings", "tests/versions"],
 };
 
@@ -31,11 +27,19 @@ interface Place {
 }
 
 /** Where a mutation's text stands; its blanks are any white space, so that it survives another indentation. */
-function placesOf({ find }: Mutation, sources: ReadonlyMap<string, string>): Place[] {
+export function placesOf({ find }: Mutation, sources: ReadonlyMap<string, string>): Place[] {
   const words = find.split(/\s+/).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   const pattern = new RegExp(words.join("\\s+(?:// )?"), "g");
   return [...sources].flatMap(([file, text]) =>
     [...text.matchAll(pattern)].map(({ index, 0: found }) => ({ file, start: index, end: index + found.length })),
+  );
+}
+
+/** The sources that are mutated, by their files. */
+export async function sourcesIn(directory: string, files: readonly string[]): Promise<Map<string, string>> {
+  const sources = files.filter((file) => SOURCES.test(file));
+  return new Map(
+    await Promise.all(sources.map(async (file) => [file, await readFile(join(directory, file), "utf8")] as const)),
   );
 }
 
@@ -102,18 +106,16 @@ async function tryOut(mutation: Mutation, copy: string, sources: ReadonlyMap<str
   }
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
-  const chosen = mutations.filter(({ name }) => name.includes(values.only));
-  if (chosen.length === 0) throw new Error(`no mutation is called "${values.only}"; allowed:\n${usage}`);
+/** Tries the mutations that have this in their name; whether all are noticed. */
+async function tryAll(only: string): Promise<boolean> {
+  const chosen = mutations.filter(({ name }) => name.includes(only));
+  if (chosen.length === 0) throw new Error(`no mutation is called "${only}"`);
   const directory = await mkdtemp(join(tmpdir(), "oke-mutants-"));
   const copy = join(directory, "tree");
   const start = performance.now();
   let red = 0;
   try {
-    const sources = new Map<string, string>();
-    for (const file of await copyTree(copy))
-      if (SOURCES.test(file)) sources.set(file, await readFile(join(copy, file), "utf8"));
+    const sources = await sourcesIn(copy, await copyTree(copy));
     // Or else every mutation would seem to be noticed.
     const already = await firstFailure(copy, []);
     if (already !== undefined) throw new Error(`this fails before anything is broken: ${already}`);
@@ -130,12 +132,15 @@ async function main(): Promise<void> {
     await rm(directory, { recursive: true, force: true });
   }
   console.log(`${red} of ${chosen.length} red, in ${((performance.now() - start) / 60_000).toFixed(1)} minutes`);
-  if (red < chosen.length) process.exitCode = 1;
+  return red === chosen.length;
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+/** `npm run mutants`. */
+const mutantsCommand = (terminal: Terminal) =>
+  toolCommand("mutants", "Plants forty faults, one at a time, and sees whether the tests notice each.", terminal)
+    .option("--only <name>", "a part of the mutation's name", "")
+    .action(async ({ only }: { only: string }) => {
+      if (!(await tryAll(only))) terminal.exitCode = 1;
+    });
+
+await main(import.meta, mutantsCommand);

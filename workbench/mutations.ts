@@ -37,7 +37,7 @@ const program: Omit<Mutation, "area">[] = [
   },
   {
     name: "the token's ExternalSecret does not wait for its store",
-    find: "// A sync through a store that is not Ready fails and is tried again ever later. store,",
+    find: "// A sync through a store that is not Ready fails, and is tried again after ever longer waits. store,",
     replace: "",
   },
   {

@@ -1,52 +1,40 @@
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { Argument } from "commander";
 import { isProviders, lastName } from "../project/registration.ts";
 import { projectDirectory } from "../project/stack.ts";
 import { collectSteps, forgetInitialised, openSandbox, type Step } from "../sandbox/sandbox.ts";
-import { emptyWorld } from "../sandbox/world/beginnings.ts";
-import { leftovers } from "../sandbox/world/leftovers.ts";
+import { leftovers, remains } from "../sandbox/world/leftovers.ts";
 import { problemsOf } from "../sandbox/world/served.ts";
 import { openWorld } from "../sandbox/world/systems.ts";
 import type { World } from "../sandbox/world/world.ts";
+import { main, type Terminal, toolCommand } from "../tools/lib/command.ts";
 import { initialise } from "./bootstrap.ts";
 
-const usage = `npm run sandbox -- <up|preview|destroy|vault:init> [--stack prod] [--scale 0.05]
+const VERBS = ["up", "preview", "destroy", "vault:init"] as const;
 
-  --stack  whose configuration to use, Pulumi.<stack>.yaml
-  --scale  real seconds for each second of the simulated clouds`;
+/** `npm run sandbox`. */
+const sandboxCommand = (terminal: Terminal) =>
+  toolCommand("sandbox", "The program on the real engine, with simulated clouds.", terminal)
+    .addArgument(new Argument("<verb>", "what to do").choices(VERBS))
+    .option("--stack <name>", "whose configuration to use, Pulumi.<name>.yaml", "prod")
+    .option("--scale <seconds>", "real seconds for each second of the simulated clouds", "0.05")
+    .action(async (verb: (typeof VERBS)[number], { stack, scale }: { stack: string; scale: string }) => {
+      const seconds = Number(scale);
+      if (!(seconds > 0 && seconds <= 1)) throw new Error(`--scale is "${scale}"; allowed: more than 0, and 1 at most`);
+      await drive(verb, stack, seconds);
+    });
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      stack: { type: "string", default: "prod" },
-      scale: { type: "string", default: "0.05" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
-    console.log(usage);
-    return;
-  }
-  const [command = ""] = positionals;
-  const scale = Number(values.scale);
-  if (
-    positionals.length !== 1 ||
-    !["up", "preview", "destroy", "vault:init"].includes(command) ||
-    !(scale > 0 && scale <= 1)
-  ) {
-    throw new Error(`got "${process.argv.slice(2).join(" ")}"; allowed:\n${usage}`);
-  }
-
+/** Does one operation, tells it step by step, and looks whether all is served, or gone, afterwards. */
+async function drive(command: (typeof VERBS)[number], stack: string, scale: number): Promise<void> {
   console.log(
-    `The ${values.stack} program on the real Pulumi engine, against simulated clouds (1 s there is ${scale} s here)`,
+    `The ${stack} program on the real Pulumi engine, against simulated clouds (1 s there is ${scale} s here)`,
   );
-  const directory = join(projectDirectory, ".sandbox", values.stack);
-  const sandbox = await openSandbox({ directory, stack: values.stack, scale });
+  const directory = join(projectDirectory, ".sandbox", stack);
+  const sandbox = await openSandbox({ directory, stack, scale });
   if (command === "vault:init") {
-    await initialise(sandbox, values.stack, directory, (line) => console.log(`  ${line}`));
-    console.log(`In the sandbox, that is: npm run sandbox -- up --stack ${values.stack}`);
+    await initialise(sandbox, stack, directory, (line) => console.log(`  ${line}`));
+    console.log(`In the sandbox, that is: npm run sandbox -- up --stack ${stack}`);
     return;
   }
   const steps = new Map<string, Step>();
@@ -69,8 +57,8 @@ async function main(): Promise<void> {
     const { summary: result } = await sandbox.stack.destroy({ onEvent });
     console.log(`Done: ${summary(result.resourceChanges)}`);
     const world = openWorld(await sandbox.cloud.look());
-    const left = Object.keys(world.state.items).filter((key) => !(key in emptyWorld().items));
-    console.log(`Left, to be used again:\n${left.map((key) => `  ${key}`).join("\n")}`);
+    const left = remains(world.state).map((key) => `  ${key}`);
+    console.log(`Left, to be used again:\n${left.join("\n")}`);
     console.log("A next up makes another IP unless loadBalancer.reservedIp names this one.");
     if (world.items("Key").length > 0)
       console.log("Nor does it read the volumes unless vault.kmsKeyId names their key.");
@@ -83,7 +71,7 @@ async function main(): Promise<void> {
   print(steps, took);
   console.log(`Done: ${summary(result.resourceChanges)}`);
   if (outputs.phase?.value === "bootstrap") {
-    console.log(`Phase 1 of 2 is over. Next: npm run sandbox -- vault:init --stack ${values.stack}, then up again`);
+    console.log(`Phase 1 of 2 is over. Next: npm run sandbox -- vault:init --stack ${stack}, then up again`);
     return;
   }
   // The last copy of a new certificate comes a second after the Gateway.
@@ -121,9 +109,4 @@ function print(steps: Map<string, Step>, took: (step: Step) => string): void {
   below("", "");
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await main(import.meta, sandboxCommand);

@@ -1,5 +1,5 @@
 import { mayEditZone, propagation } from "./cloudflare.ts";
-import { customResource, runs, workloadsOf } from "./kubernetes.ts";
+import { customResource, lookAgain, runs, startsWith, workloadsOf } from "./kubernetes.ts";
 import { backoff, HOUR, type Item, type Spec } from "./state.ts";
 import type { Happening, System, World } from "./world.ts";
 
@@ -264,11 +264,7 @@ export const certManager: System = {
   },
   seen(world, item) {
     if (item.kind === "Secret") secretSeen(world, item);
-    if (item.kind !== "Deployment" || item.spec.chart !== "cert-manager" || !item.ready) return;
-    if (!runs(world, "cert-manager")) return;
-    // A controller that starts looks at everything that is there.
-    for (const kind of ["ClusterIssuer", "Certificate"])
-      for (const waiting of world.items(kind)) if (!waiting.ready) world.start(waiting);
+    if (startsWith(world, item, "cert-manager")) lookAgain(world, "ClusterIssuer", "Certificate");
   },
   violations: (world) =>
     world

@@ -5,7 +5,7 @@ import type { Request, Spec } from "./state.ts";
 // and network policies are left out: nothing here turns on them.
 
 /** What of a release decides what is in it. */
-export interface Rendered {
+interface Rendered {
   readonly name: string;
   readonly namespace: string;
   readonly values: Spec;

@@ -1,4 +1,4 @@
-import { customResource, runs } from "./kubernetes.ts";
+import { customResource, lookAgain, runs, startsWith } from "./kubernetes.ts";
 import { mayRead, policiesOf, syncRetry, validateStore, vaultProvider } from "./secret-stores.ts";
 import { fails, HOUR, type Item } from "./state.ts";
 import { vaultRefusal } from "./vault.ts";
@@ -66,10 +66,6 @@ export const externalSecrets: System = {
   },
   happenings: { validateStore, sync },
   seen(world, item) {
-    if (item.kind !== "Deployment" || item.spec.chart !== "external-secrets" || !item.ready) return;
-    if (!runs(world, "external-secrets")) return;
-    // A controller that starts looks at everything that is there.
-    for (const kind of ["ClusterSecretStore", "ExternalSecret"])
-      for (const waiting of world.items(kind)) if (!waiting.ready) world.start(waiting);
+    if (startsWith(world, item, "external-secrets")) lookAgain(world, "ClusterSecretStore", "ExternalSecret");
   },
 };

@@ -2,8 +2,8 @@ import { type Item, Refusal, type Request } from "./state.ts";
 import type { Happening, Kind, System, World } from "./world.ts";
 
 // The API server and what runs on the cluster: namespaces, definitions of custom resources, webhooks and workloads.
-// An object of these is `up` from when it is first in force: a definition known, a workload answering. A change of it
-// is rolled out step by step, so that it stays up; ready it is when the newest revision is.
+// Each of these objects is `up` from the moment it is first in force: a definition known, a workload answering. A change
+// of it is rolled out step by step, so that it stays up; it is ready when its newest revision is.
 
 export const namespacedId = ({ namespace = "", name }: Omit<Request, "spec">) => `${namespace}/${name}`;
 const ownName = ({ name }: Omit<Request, "spec">) => name;
@@ -129,6 +129,21 @@ function roll(world: World, item: Item): void {
   delete item.status.begun;
   if (refusal === undefined) world.after(seconds - spent, "rolledOut", item);
   world.seen(item);
+}
+
+/** Whether an object is the last of a chart's workloads to get ready, so that its controller starts now. */
+export const startsWith = (world: World, { kind, spec }: Item, chart: string) =>
+  ["Deployment", "StatefulSet"].includes(kind) &&
+  spec.chart === chart &&
+  workloadsOf(world, chart).every(({ ready }) => ready);
+
+/** A controller that starts looks at everything of these kinds that is not ready. */
+export function lookAgain(world: World, ...kinds: string[]): void {
+  for (const waiting of kinds.flatMap((kind) => world.items(kind))) {
+    if (waiting.ready) continue;
+    world.renew(waiting);
+    world.start(waiting);
+  }
 }
 
 export const kubernetes: System = {

@@ -16,6 +16,18 @@ const KEPT = [
 const isKeptByHelm = ({ spec }: Item) =>
   (spec.annotations as Record<string, string> | undefined)?.["helm.sh/resource-policy"] === "keep";
 
+/** What is there that was not before, sorted; the definitions of a group as one. */
+export function remains({ items }: State, before: State["items"] = emptyWorld().items): string[] {
+  const inGroups = (key: string) => key.replace(/^(CustomResourceDefinition )\/[^.]*/, "$1*");
+  return [
+    ...new Set(
+      Object.keys(items)
+        .filter((key) => !(key in before))
+        .map(inGroups),
+    ),
+  ].sort();
+}
+
 /** What is there after a destroy that was not before, and that nothing asked to keep. */
 export function leftovers({ items }: State, before: State["items"] = emptyWorld().items): string[] {
   const kept = (key: string) => KEPT.some((start) => key.startsWith(start));

@@ -1,4 +1,4 @@
-import { runs } from "./kubernetes.ts";
+import { runs, startsWith } from "./kubernetes.ts";
 import type { Item } from "./state.ts";
 import type { Happening, System, World } from "./world.ts";
 
@@ -43,8 +43,8 @@ export const reflector: System = {
   durations: { reflection: 1 },
   seen(world, item) {
     if (item.kind === "Secret" && annotationsOf(item)) reflectSoon(world, item);
-    const isNew = item.kind === "Namespace" || (item.kind === "Deployment" && item.spec.chart === "reflector");
-    if (!isNew || !item.ready) return;
+    const isNew = item.kind === "Namespace" && item.ready;
+    if (!isNew && !startsWith(world, item, "reflector")) return;
     for (const secret of world.items("Secret")) if (annotationsOf(secret)) reflectSoon(world, secret);
   },
   gone(world, item) {

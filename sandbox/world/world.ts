@@ -57,9 +57,6 @@ export interface System {
   violations?(world: World): string[];
 }
 
-/** Seconds of a removal, where its kind says nothing else. */
-const REMOVAL = 0.5;
-
 export class World {
   readonly state: State;
   readonly latencies: Latencies;
@@ -182,7 +179,7 @@ export class World {
     item.removing = true;
     this.renew(item);
     leaving?.(this, item);
-    this.after(removalSeconds?.(item) ?? REMOVAL, "removed", item);
+    this.after(removalSeconds?.(item) ?? 0.5, "removed", item);
   }
 
   /** Stores an object as it is, with no question asked: what was there before, or what a controller makes. */

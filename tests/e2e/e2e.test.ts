@@ -56,7 +56,7 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", () => {
     standIns = await startStandIns(kubeConfig, ZONE);
     values = await valuesOf({ ...standIns, cluster }, wishesOf(process.env));
     stack = await openStack(directory, values, standIns);
-  }, 900_000);
+  });
 
   beforeEach((context) => {
     if (hasFailed) context.skip("an earlier step failed");

@@ -55,8 +55,9 @@ describe("whether it can run", () => {
       'E2E_CONTEXT: the kubeconfig has no context "prod"; it has kind-test',
     );
     const none = join(home, "nowhere");
-    expect(await reasonNotToRun({ PULUMI_HOME, E2E_CONTEXT: "kind-test", E2E_KUBECONFIG: none })).toMatch(
-      /^E2E_CONTEXT: ENOENT: .*nowhere/,
+    expect(await reasonNotToRun({ PULUMI_HOME, E2E_CONTEXT: "kind-test", E2E_KUBECONFIG: none })).toBe(
+      "E2E_CONTEXT: cluster.kubeconfig is neither one file that is there, seen from the project's directory, nor a " +
+        "kubeconfig with contexts itself; the program takes nothing else",
     );
   });
 
@@ -81,7 +82,7 @@ describe("whether it can run", () => {
       .then(({ stdout, stderr }) => ({ code: 0, stdout, stderr }))
       .catch(({ code, stdout, stderr }) => ({ code, stdout, stderr }));
 
-  describe("the command", { timeout: 30_000 }, () => {
+  describe("the command", () => {
     const command = (env: Record<string, string>) => run(process.execPath, ["tests/e2e/requirements.ts"], env);
 
     it("says that it can", async () => {

@@ -31,10 +31,18 @@ describe("the stack", () => {
     expect(settingsIn(values, run.token)).toMatchObject({
       cluster: run.cluster,
       hosts: ["*.cluster.platform.test", "cluster.platform.test"],
-      acme: { directory: `https://${TLS_NAMES[1]}:14000/dir`, caBundle: run.root, propagationSeconds: 0 },
-      cloudflare: { token: "supplied" },
-      cloudflareApiToken: run.token,
-      vault: { address: run.vaultAddress, clusterAddress: `http://vault.${NAMESPACE}:8200`, access: "managed" },
+      issuer: {
+        kind: "acme",
+        directory: `https://${TLS_NAMES[1]}:14000/dir`,
+        caBundle: run.root,
+        propagationSeconds: 0,
+      },
+      vault: {
+        address: run.vaultAddress,
+        clusterAddress: `http://vault.${NAMESPACE}:8200`,
+        access: "managed",
+        token: { kind: "supplied", value: run.token },
+      },
       gateway: { serviceType: "NodePort" },
       services: [{ host: "echo.cluster.platform.test", service: "echo", namespace: NAMESPACE, port: 80 }],
     });

@@ -13,6 +13,12 @@ import type { World } from "../../sandbox/world/world.ts";
 export const SCALE = 0.005;
 export const HOSTS = ["vault.cluster.example.com", "argocd.cluster.example.com"];
 
+/** Definitions that the charts of cert-manager and Istio keep, in their groups. */
+export const DEFINITIONS = [
+  ...["acme.cert-manager.io", "cert-manager.io", "extensions.istio.io", "networking.istio.io"],
+  ...["security.istio.io", "telemetry.istio.io"],
+].map((group) => `CustomResourceDefinition *.${group}`);
+
 /** A change of the stack's settings, by key below `oke-platform:`. */
 export const withSettings =
   (changes: Record<string, unknown>) =>

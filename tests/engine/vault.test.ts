@@ -5,10 +5,11 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { forgetInitialised, openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { worldWithBareVault, worldWithoutVault } from "../../sandbox/world/beginnings.ts";
+import { remains } from "../../sandbox/world/leftovers.ts";
 import type { State } from "../../sandbox/world/state.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
 import { initialise } from "../../workbench/bootstrap.ts";
-import { changesIn, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
+import { changesIn, DEFINITIONS, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
 
 // Vault from nothing to a token in use, through the real engine.
 
@@ -112,10 +113,10 @@ describe("a cluster without Vault", () => {
 
   it("takes Vault down last, and keeps what it holds", async () => {
     await sandbox.stack.destroy(options);
-    const left = Object.keys((await look()).state.items).filter((key) => !(key in worldWithoutVault().items));
-    expect(left.sort()).toEqual([
+    expect(remains((await look()).state, worldWithoutVault().items)).toEqual([
       "AuthBackend /kubernetes",
       "AuthBackendConfig /kubernetes",
+      ...DEFINITIONS,
       "Key /oke-platform-fresh",
       "KmsVault /oke-platform-fresh",
       "Mount /secret",

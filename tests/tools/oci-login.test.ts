@@ -5,7 +5,9 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { projectDirectory } from "../../project/stack.ts";
+import { ociLoginCommand } from "../../tools/oci-login.ts";
 import { makeRunner, type Runner } from "../workflows/runner.ts";
+import { ran } from "./command.ts";
 
 // As the workflow calls it, against stand-ins. Not run: GitHub's and OCI's own services.
 
@@ -34,10 +36,10 @@ describe("the login to OCI", () => {
     await runner.close();
   });
 
-  async function login(home: string) {
+  function jobOf(home: string) {
     asked = [];
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    return runner.run("pulumi.yml", "oci-login", projectDirectory, {
+    return {
       HOME: home,
       GITHUB_ENV: join(home, "env"),
       ACTIONS_ID_TOKEN_REQUEST_URL: `${origin}/id?api-version=2`,
@@ -47,13 +49,16 @@ describe("the login to OCI", () => {
       OCI_CLIENT_SECRET: "the-client-secret",
       OCI_TENANCY: "ocid1.tenancy.oc1..aaaa",
       OCI_REGION: "eu-frankfurt-1",
-    });
+    };
   }
+
+  /** In this process. */
+  const login = (home: string) => ran(ociLoginCommand(jobOf(home), home));
 
   it("exchanges the job's token for one that both the CLI and Pulumi's provider find", async () => {
     const home = join(runner.root, "home");
     await mkdir(home);
-    const { status, output } = await login(home);
+    const { status, output } = await runner.run("pulumi.yml", "oci-login", projectDirectory, jobOf(home));
     expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining("logged in to OCI") });
     expect(output).toContain("::add-mask::the-session-token\n");
     expect(output.replace("::add-mask::the-session-token", "")).not.toMatch(
@@ -89,19 +94,21 @@ describe("the login to OCI", () => {
       "OCI_CLI_AUTH=security_token\nTF_VAR_auth=SecurityToken\nTF_VAR_config_file_profile=DEFAULT\nTF_VAR_region=eu-frankfurt-1\n",
     );
     // The same runner, the next job.
-    expect((await login(home)).status).toBe(0);
+    expect((await login(home)).exitCode).toBe(0);
   });
 
   it("says what is wrong, in the service's words and without a secret", async () => {
     const home = join(runner.root, "refused");
     await mkdir(home);
     refuse = true;
-    const { status, output } = await login(home).finally(() => {
+    const { exitCode, stdout, stderr } = await login(home).finally(() => {
       refuse = false;
     });
-    expect(status).toBe(1);
-    expect(output).toContain('OCI\'s token exchange answers 401: {"error":"invalid_client"}');
-    expect(output).not.toMatch(/the-(session|github|job)-token|the-client-secret/);
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: 'OCI\'s token exchange answers 401: {"error":"invalid_client"}\n',
+    });
+    expect(stdout).not.toMatch(/the-(session|github|job)-token|the-client-secret/);
     await expect(stat(join(home, ".oci"))).rejects.toThrow("ENOENT");
   });
 
@@ -109,9 +116,9 @@ describe("the login to OCI", () => {
     const home = join(runner.root, "mine");
     await mkdir(join(home, ".oci"), { recursive: true });
     await writeFile(join(home, ".oci/config"), "[DEFAULT]\nuser=me\n");
-    const { status, output } = await login(home);
-    expect(status).toBe(1);
-    expect(output).toContain("is there already, and not from here");
+    const { exitCode, stderr } = await login(home);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("is there already, and not from here");
     expect(asked).toEqual([]);
   });
 });

@@ -71,4 +71,4 @@ it("tells what the change does to what it is merged into, and fails for a mistak
   expect(sectionOf(markdown, "lab")).toContain("services[0].port is 0; allowed: a whole number from 1 to 65535");
   expect(git(clone, "status", "--porcelain", "--", ".", ":!node_modules")).toBe("?? plan.md\n");
   expect(git(clone, "worktree", "list").trim().split("\n")).toHaveLength(1);
-}, 120_000);
+});

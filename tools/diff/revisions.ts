@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { stacksIn } from "../lib/stacks.ts";
+import { stacksIn } from "../../project/stack.ts";
+import { END_SIGNALS } from "../lib/foreground.ts";
 import type { Revision, StackPair } from "./diff.ts";
 
 // Another revision of the repository, taken out of git for a moment and planned by this one's tools, so that it needs
@@ -60,7 +61,8 @@ async function withRevision<T>(ref: string, directory: string, use: (other: stri
   const other = await mkdtemp(join(tmpdir(), "oke-platform-"));
   const clean = () => rmSync(other, { recursive: true, force: true });
   const stop = () => process.exit(130);
-  process.once("exit", clean).once("SIGINT", stop).once("SIGTERM", stop);
+  process.once("exit", clean);
+  for (const signal of END_SIGNALS) process.once(signal, stop);
   try {
     // Not a worktree: that would leave its mark in the repository when this process is killed.
     const archive = await git("archive", "--format=tar", tree);
@@ -72,7 +74,8 @@ async function withRevision<T>(ref: string, directory: string, use: (other: stri
     return await use(other);
   } finally {
     clean();
-    process.off("exit", clean).off("SIGINT", stop).off("SIGTERM", stop);
+    process.off("exit", clean);
+    for (const signal of END_SIGNALS) process.off(signal, stop);
   }
 }
 

@@ -5,7 +5,7 @@ import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault/server.ts";
 import type { Service } from "../../settings/services.ts";
 import type { Settings } from "../../settings/settings.ts";
-import { supportedKubernetes } from "../../versions.ts";
+import { supportedKubernetes } from "../../settings/support.ts";
 import { found, type Outcome, ok, problem, unless, type Verdict, within } from "../lib/checks.ts";
 import { failureOf } from "../lib/http.ts";
 import { ClusterReader, isBare, isPulumis, type Version } from "./cluster-reader.ts";

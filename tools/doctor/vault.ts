@@ -20,7 +20,7 @@ export async function examineVault({ settings, env, limits, run }: Examination):
   );
   const token = env.VAULT_TOKEN
     ? given(env.VAULT_TOKEN)
-    : lacking("VAULT_TOKEN is not set", "set it to a token with the README's policy");
+    : lacking("VAULT_TOKEN is not set", "set it to a token with the policy that npm run vault -- policy prints");
   return Promise.all([
     health,
     run("vault: token", [awaited, health, token], (vault, api) => judgeRights(vault, api)),
@@ -64,7 +64,7 @@ async function judgeHealth(address: string, api: AskVault) {
   }
 }
 
-/** What the README's policy gives: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */
+/** What the policy of `npm run vault -- policy` gives: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */
 async function judgeRights({ mount, path }: VaultSettings, api: AskVault): Promise<Verdict | readonly Verdict[]> {
   const needed = [
     { at: `${mount}/data/${path}`, rights: ["create", "update", "read"], why: "to write the Cloudflare token" },
@@ -84,7 +84,7 @@ async function judgeRights({ mount, path }: VaultSettings, api: AskVault): Promi
     const lacking = held.includes("root") ? [] : rights.filter((right) => !held.includes(right));
     if (lacking.length === 0) return [];
     const reason = `the token has no ${lacking.join(", ")} on ${at}, needed ${why}`;
-    const action = "add it to the token's policy, as the README's policy oke-platform has it";
+    const action = "add it to the token's policy, as npm run vault -- policy has it";
     return [at.startsWith(`${mount}/metadata/`) ? warning(reason, action) : problem(reason, action)];
   });
   return unless(faults, `may write ${mount}/data/${path}`);

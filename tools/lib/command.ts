@@ -1,6 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { projectDirectory } from "../../project/stack.ts";
-import { stacksIn } from "./stacks.ts";
+import { projectDirectory, stacksIn } from "../../project/stack.ts";
 
 // The skeleton of every tool: its arguments and their help declared once, one main guard, one way to word errors.
 

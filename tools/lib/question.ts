@@ -24,7 +24,6 @@ function ask(question: string, { stdin, stdout }: Pick<Terminal, "stdin" | "stdo
   const no = () => terminal.close();
   let isAnswered = false;
   terminal
-    .once("SIGINT", no)
     .once("close", () => {
       for (const signal of END_SIGNALS) process.off(signal, no);
       // What is said next begins on a line of its own.

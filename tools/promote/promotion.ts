@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
+import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
 import { TLS_SECRET } from "../../components/certificate.ts";
 import { letsEncrypt } from "../../settings/acme.ts";
 import type { Settings } from "../../settings/settings.ts";
@@ -81,7 +82,7 @@ export async function promote(work: Promotion): Promise<void> {
   if (after.fingerprint === before.fingerprint || isStaging(after))
     throw new Error(
       `no other certificate was issued: the cluster holds ${after.fingerprint}, signed by ${after.issuer}; look at ` +
-        "kubectl -n cert-manager describe certificate,order,challenge",
+        `kubectl -n ${CERT_MANAGER_NAMESPACE} describe certificate,order,challenge`,
     );
   log(`   ${after.fingerprint}, signed by ${after.issuer}`);
 
@@ -123,7 +124,7 @@ async function untilFine({ verify, pause }: Promotion): Promise<Check[]> {
 
 /** The certificate in cert-manager's namespace, without a look at its key. */
 export async function certificateIn(kubeConfig: KubeConfig): Promise<Issued> {
-  const [name, namespace] = [TLS_SECRET, "cert-manager"];
+  const [name, namespace] = [TLS_SECRET, CERT_MANAGER_NAMESPACE];
   const { data } = await kubeConfig
     .makeApiClient(CoreV1Api)
     .readNamespacedSecret({ name, namespace })

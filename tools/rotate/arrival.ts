@@ -1,11 +1,12 @@
 import { CoreV1Api, CustomObjectsApi, type KubeConfig, setHeaderOptions } from "@kubernetes/client-node";
+import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
 import { KV_VERSION, TOKEN_SECRET } from "../../components/token-secret.ts";
 import { watchUntil } from "../lib/watch.ts";
 
 // How a new token is seen to reach the cluster, without a look at it.
 
 /** The Secret with the token that cert-manager uses, and the ExternalSecret that fills it. */
-export const SECRET = { namespace: "cert-manager", name: TOKEN_SECRET };
+export const SECRET = { namespace: CERT_MANAGER_NAMESPACE, name: TOKEN_SECRET };
 const EXTERNAL_SECRETS = { group: "external-secrets.io", version: "v1", plural: "externalsecrets" };
 
 /** What tells that a token is in the cluster. */

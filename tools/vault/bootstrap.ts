@@ -1,3 +1,4 @@
+import { END_SIGNALS } from "../lib/foreground.ts";
 import {
   awaitActive,
   awaitAnswer,
@@ -64,14 +65,14 @@ export async function bootstrap(work: Bootstrap): Promise<void> {
   await work.record();
 }
 
-/** Keeps Ctrl-C from what must not be left half done: keys that Vault has told, and nobody has kept. */
+/** Keeps Ctrl-C and a closed terminal from what must not be left half done: keys that Vault has told, and nobody has kept. */
 async function undisturbed(log: Bootstrap["log"], act: () => Promise<void>): Promise<void> {
   const wait = () => log("not now: Vault's keys are on their way to their place");
-  process.on("SIGINT", wait).on("SIGTERM", wait);
+  for (const signal of END_SIGNALS) process.on(signal, wait);
   try {
     await act();
   } finally {
-    process.off("SIGINT", wait).off("SIGTERM", wait);
+    for (const signal of END_SIGNALS) process.off(signal, wait);
   }
 }
 
@@ -149,7 +150,7 @@ async function provideDeployToken(work: Bootstrap, kept: Keys): Promise<void> {
   if (root === undefined) {
     throw new Error(
       `the deploy token in ${keys.place} ${works ? "has a policy of another version of this program" : "has ended"}, and Vault's ` +
-        "first root token is revoked. Make a new one from the keys, as the README says, and run this again with it in VAULT_TOKEN",
+        "first root token is revoked. Make a new one from the keys, as docs/vault.md says, and run this again with it in VAULT_TOKEN",
     );
   }
   const body = { policy };

@@ -17,7 +17,7 @@ export const waitFor = { "pulumi.com/waitFor": "condition=Ready" };
 export const awaited = { createSeconds: 300, updateSeconds: 300 };
 export const requests = (cpu: string, memory: string) => ({ requests: { cpu, memory } });
 
-export const isProvider = ({ type }: Registration) => type.startsWith("pulumi:providers:");
+const isProvider = ({ type }: Registration) => type.startsWith("pulumi:providers:");
 
 /** The providers' resources whose names begin so, with their inputs. */
 export const objects = (all: Registration[], start: string) =>
@@ -40,7 +40,7 @@ export const options = (all: Registration[], start: string) =>
       ]),
   );
 
-export const component = (all: Registration[], name: string) => {
+const component = (all: Registration[], name: string) => {
   const found = all.find((it) => it.name === name && !it.custom);
   if (found === undefined) throw new Error(`no component is named ${name}`);
   return found;

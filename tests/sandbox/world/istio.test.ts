@@ -131,6 +131,12 @@ describe("istiod's webhook", () => {
     expect(world.items("Gateway")).toEqual([]);
   });
 
+  it("stays as istiod has left it when base is upgraded", () => {
+    const world = without(meshed(), istiod);
+    readyAfter(world, world.update(keyOfRequest(base), base.spec));
+    expect(() => world.create(route())).toThrow(REFUSED_BY_WEBHOOK("validation.istio.io"));
+  });
+
   it("ignores failures again with a validator that is new", () => {
     const world = without(meshed(), istiod, base);
     having(world, base, gateway());

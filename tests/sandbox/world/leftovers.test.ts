@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { leftovers } from "../../../sandbox/world/leftovers.ts";
+import { leftovers, remains } from "../../../sandbox/world/leftovers.ts";
 import { base, certManager, externalSecrets, reflector } from "./requests.ts";
 import { fresh, served, without } from "./worlds.ts";
 
@@ -23,4 +23,14 @@ it("are what nothing keeps: neither definitions that their chart keeps, nor what
 it("are not what was there before", () => {
   const world = served();
   expect(leftovers(world.state, world.state.items)).toEqual([]);
+});
+
+it("remain as all that is new, the definitions of a group as one", () => {
+  const world = without(fresh(certManager), certManager);
+  expect(remains(world.state)).toEqual([
+    "CustomResourceDefinition *.acme.cert-manager.io",
+    "CustomResourceDefinition *.cert-manager.io",
+    "Namespace /cert-manager",
+  ]);
+  expect(remains(world.state, world.state.items)).toEqual([]);
 });

@@ -84,6 +84,16 @@ describe("rule 7: Reflector copies what the annotations allow", () => {
     expect(world.item("Secret vault/tls")?.spec).toMatchObject({ hosts: ["a.example.com"], serial: 2 });
   });
 
+  it("copies to a namespace a second after it is there", () => {
+    const world = reflecting(reflectTo("later"));
+    pass(world, 1);
+    world.create(namespace("later"));
+    pass(world, 1.4);
+    expect(world.item("Secret later/tls")).toBeUndefined();
+    pass(world, 0.1);
+    expect(world.item("Secret later/tls")?.spec.reflects).toBe("cert-manager/tls");
+  });
+
   it("copies to a namespace that is new, whoever made it", () => {
     const world = having(reflecting(reflectTo("later,istio-system")), namespace("later"));
     expect(copies(world)).toEqual(["later"]);

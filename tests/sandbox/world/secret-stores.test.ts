@@ -19,7 +19,7 @@ import {
   storeWith,
   vaultServer,
 } from "./requests.ts";
-import { having, pass, READY, readyAfter, setVault, stateOf, triesOf, vaulted } from "./worlds.ts";
+import { having, keyOfRequest, pass, READY, readyAfter, setVault, stateOf, triesOf, vaulted } from "./worlds.ts";
 
 describe("rule 5: a ClusterSecretStore", () => {
   /** From 1 s, doubling, up to 420 s, after a first try at 2 s. */
@@ -153,6 +153,16 @@ describe("rule 5: a ClusterSecretStore", () => {
         reason: "cannot read secret/prod/cert-manager: permission denied",
       });
     });
+  });
+
+  it("looks at it anew, and only so, when External Secrets starts anew", () => {
+    const world = vaulted();
+    setVault(world, { sealed: true });
+    world.create(store());
+    pass(world, 900);
+    world.update(keyOfRequest(externalSecrets), externalSecrets.spec);
+    // The new revision runs after 14 s.
+    expect(triesOf(world, "validateStore", 80)).toEqual([15, 16, 18, 22, 30, 46, 78]);
   });
 
   it("makes the store Ready at its next try when Vault is unsealed", () => {

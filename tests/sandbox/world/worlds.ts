@@ -64,7 +64,10 @@ export function triesOf(world: World, what: State["timers"][number]["what"], sec
   const start = world.now;
   const tries: number[] = [];
   for (let at = world.nextEvent; at !== undefined && at <= start + seconds; at = world.nextEvent) {
-    const due = world.state.timers.filter((timer) => timer.at === at && timer.what === what);
+    const due = world.state.timers.filter(
+      ({ at: due, what: why, key, generation }) =>
+        due === at && why === what && world.item(key)?.generation === generation,
+    );
     tries.push(...due.map((timer) => rounded(timer.at - start)));
     world.advance(at);
   }
@@ -73,7 +76,7 @@ export function triesOf(world: World, what: State["timers"][number]["what"], sec
 }
 
 /** Without the noise of binary fractions. */
-export const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
+const rounded = (seconds: number) => Math.round(seconds * 1e6) / 1e6;
 
 export const stateOf = ({ ready, reason }: Item) => ({ ready, reason });
 export const READY = { ready: true, reason: "" };

@@ -86,9 +86,11 @@ describe("a reviewer is told", () => {
       ],
     },
   ])("of", ({ settings, says }) => {
+    let after: Awaited<ReturnType<typeof revision>>;
     let text: string;
     beforeAll(async () => {
-      text = told(shipped, await revision(settings));
+      after = await revision(settings);
+      text = told(shipped, after);
     });
 
     it.each(says)("%s", (sentence) => {
@@ -96,8 +98,7 @@ describe("a reviewer is told", () => {
       else expect(text).toContain(sentence);
     });
 
-    it("everything else that differs too, and each field once", async () => {
-      const after = await revision(settings);
+    it("everything else that differs too, and each field once", () => {
       const was = new Map(shipped.registrations.map((it) => [it.urn, it]));
       const differ = ({ urn, inputs, dependsOn }: Registration) =>
         JSON.stringify([inputs, dependsOn]) !== JSON.stringify([was.get(urn)?.inputs, was.get(urn)?.dependsOn]);
@@ -121,6 +122,13 @@ describe("a reviewer is told", () => {
     );
     expect(told(before, after)).toContain("Clients there are cut off.");
     expect(told(after, before)).toContain("RISK 0.0.0.0/0 may connect to the load balancer from now on");
+    const wider = await revision(await loadBalancer({ rules, allowedCidrs: ["0.0.0.0/0", "203.0.113.0/24"] }));
+    expect(told(before, wider)).toContain(
+      "RISK 203.0.113.0/24 may connect to the load balancer from now on\n       Every host is served through this one load balancer.\n",
+    );
+    expect(told(wider, before)).toContain(
+      "RISK 203.0.113.0/24 may no longer connect to the load balancer\n       Every host is served through this one load balancer. Clients there are cut off.\n",
+    );
   });
 
   it("of the load balancer's other settings, and of its address", async () => {

@@ -6,7 +6,7 @@ import type { Revision } from "../../../tools/diff/diff.ts";
 import { pairsAgainst } from "../../../tools/diff/revisions.ts";
 import { git } from "../../pull-request.ts";
 
-const here = { "index.ts": "x", "Pulumi.prod.yaml": "x" };
+const here = { "index.ts": "x", "Pulumi.yaml": "name: oke-platform\n", "Pulumi.prod.yaml": "x" };
 /** A planner that says which directories it was given, and what was in them. */
 const seen: string[] = [];
 const planner = async (directory: string, stacks: string[]): Promise<Revision[]> => {

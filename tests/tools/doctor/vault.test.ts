@@ -46,7 +46,7 @@ describe("a Vault without a problem", () => {
       ...healthy,
       ...each(
         ["vault: token", "vault: KV mount"],
-        "skipped: VAULT_TOKEN is not set → set it to a token with the README's policy",
+        "skipped: VAULT_TOKEN is not set → set it to a token with the policy that npm run vault -- policy prints",
       ),
     });
   });
@@ -113,7 +113,7 @@ interface Fault {
   readonly found: Record<string, string | string[]>;
 }
 
-const policy = "add it to the token's policy, as the README's policy oke-platform has it";
+const policy = "add it to the token's policy, as npm run vault -- policy has it";
 
 const faults: Fault[] = [
   {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { engineVersion, findEngine } from "../sandbox/engine.ts";
+import { engineVersion, findEngine } from "../../sandbox/engine.ts";
 
 const releases = "https://get.pulumi.com/releases/sdk";
 const archive = `pulumi-v${engineVersion}-${process.platform}-${process.arch}.tar.gz`;
@@ -70,7 +70,7 @@ afterEach(() => {
 });
 
 it("pins the version that sandbox/go.mod requires", () => {
-  const goMod = readFileSync(new URL("../sandbox/go.mod", import.meta.url), "utf8");
+  const goMod = readFileSync(new URL("../../sandbox/go.mod", import.meta.url), "utf8");
   expect(goMod).toContain(`\nrequire github.com/pulumi/pulumi/pkg/v3 v${engineVersion}\n`);
 });
 
@@ -136,7 +136,7 @@ describe.skipIf(process.platform === "win32")("findEngine", () => {
     const output = call.splice(call.indexOf("-o") + 1, 1);
     expect(dirname(dirname(output[0] ?? ""))).toBe(dirname(cached));
     expect(call).toEqual([
-      join(import.meta.dirname, "../sandbox"),
+      join(import.meta.dirname, "../../sandbox"),
       "off",
       "build",
       "-mod=readonly",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { supportWarnings } from "../versions.ts";
+import { supportWarnings } from "../../settings/support.ts";
 
 const at = (istio: string, certManager: string, today = "2025-01-01") =>
   supportWarnings({ istio, certManager }, new Date(today));
