@@ -28,7 +28,7 @@ import { readSettings } from "./settings/read.ts";
 
 guardRun();
 const settings = readSettings(new Date());
-const { charts, size, hosts, services, tags, externalSecrets: reader } = settings;
+const { charts, size, hosts, services, externalSecrets: reader } = settings;
 // Before anything is registered, so that a Vault that is sealed or out of reach stops the run while nothing is touched.
 const vault = await openVault("vault", settings.vault);
 const inCluster = { providers: { kubernetes: clusterProvider("kubernetes", settings.cluster) } };
@@ -41,7 +41,7 @@ const istio = new Istio("istio", { chart: charts.istio, size }, inCluster);
 
 // The way in.
 const loadBalancer =
-  settings.loadBalancer && new LoadBalancer("load-balancer", { ...settings.loadBalancer, tags, displayName });
+  settings.loadBalancer && new LoadBalancer("load-balancer", { ...settings.loadBalancer, displayName });
 const gateway = new IngressGateway(
   "ingress-gateway",
   {
@@ -63,7 +63,7 @@ if (settings.records) new DnsRecords("dns-records", { ...settings.records, addre
 // Vault, where it is installed here. Empty and sealed until somebody initialises it: what needs its content waits for
 // the second phase, which begins when the settings say so, whatever happens to answer before.
 const installed = settings.vault?.kind === "installed" ? settings.vault : undefined;
-const seal = installed?.seal && new VaultSeal("vault-seal", { ...installed.seal, tags, displayName });
+const seal = installed?.seal && new VaultSeal("vault-seal", { ...installed.seal, displayName });
 const vaultServer = installed && new VaultServer("vault-server", { chart: charts.vault, size, seal }, inCluster);
 const vaultTls =
   vaultServer?.tls &&
@@ -211,14 +211,6 @@ export const kvVersion = tokenSecret?.version ?? null;
 export const vaultIamPolicy = seal?.iamPolicy ?? null;
 /** What is served. */
 export const urls = services.map((service) => `https://${service.host}`);
+const keeping = present(certManager, istio, operator, certificate, loadBalancer, vaultServer, seal, access);
 /** What a destroy leaves, because it is dear to get again or its chart keeps it. */
-export const keptOnDestroy = present(
-  certManager,
-  istio,
-  operator,
-  certificate,
-  loadBalancer,
-  vaultServer,
-  seal,
-  access,
-).flatMap(({ kept }) => kept);
+export const keptOnDestroy = keeping.flatMap(({ kept }) => kept);

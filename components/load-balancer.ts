@@ -5,7 +5,6 @@ import { PublicIp } from "@pulumi/oci/core/publicIp.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues } from "../settings/charts.ts";
 import type { LoadBalancerSettings } from "../settings/load-balancer.ts";
-import type { TagsSettings } from "../settings/tags.ts";
 import { annotationOf, serviceOf } from "./balanced-service.ts";
 import type { Exposure } from "./ingress-gateway.ts";
 import { previewHook } from "./preview-hook.ts";
@@ -14,8 +13,6 @@ import { ociTags, tagAnnotations, warnOfLaterTags } from "./tags.ts";
 export interface LoadBalancerArgs extends LoadBalancerSettings {
   /** Name in the OCI console of what is made here. */
   readonly displayName: string;
-  /** Of what is made here, and of the load balancer when it is made. */
-  readonly tags: TagsSettings;
 }
 
 /** A firewall of this component's own. */

@@ -3,6 +3,7 @@ import { cidr } from "./cidr.ts";
 import type { ClusterGiven } from "./cluster.ts";
 import { flag, map, ocid, once, oneOf, says, whole } from "./fields.ts";
 import type { Rule } from "./rule.ts";
+import type { TagsSettings } from "./tags.ts";
 
 const controllers = (what: string) => `the cloud controller's ${what}`;
 
@@ -171,12 +172,13 @@ type LoadBalancerAddress =
 /** The OCI load balancer that a stack asks for. */
 export type LoadBalancerSettings = Readonly<
   Omit<Balanced, "rules" | "nodeNsgIds" | "vcnId" | "internal" | "reservedIp">
-> & { readonly firewall: Firewall; readonly address: LoadBalancerAddress };
+> & { readonly firewall: Firewall; readonly address: LoadBalancerAddress; readonly tags: TagsSettings };
 
-export function loadBalancerOf(balanced: Balanced): LoadBalancerSettings {
+export function loadBalancerOf(balanced: Balanced, tags: TagsSettings): LoadBalancerSettings {
   const { rules, nodeNsgIds, vcnId, internal, reservedIp, ...rest } = balanced;
   return {
     ...rest,
+    tags,
     firewall: firewallOf(balanced),
     address: internal ? { kind: "internal" } : { kind: "reserved", id: reservedIp },
   };

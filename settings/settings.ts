@@ -11,7 +11,7 @@ import { judge } from "./mistakes.ts";
 import type { ReflectorSettings } from "./reflector.ts";
 import { type Service, servicesOf } from "./services.ts";
 import type { Size } from "./size.ts";
-import type { TagsSettings } from "./tags.ts";
+import { tagsOf } from "./tags.ts";
 import { type Phase, type VaultSettings, vaultOf } from "./vault.ts";
 
 /** What a stack asks for: every default filled in, every rule kept. */
@@ -26,8 +26,6 @@ export interface Settings {
   readonly phase: Phase;
   readonly cluster: Cluster;
   readonly issuer: IssuerSettings;
-  /** Of what is made at OCI. */
-  readonly tags: TagsSettings;
   /** Absent: no OCI. */
   readonly loadBalancer?: LoadBalancerSettings | undefined;
   /** Absent without a load balancer or without a DNS token. */
@@ -53,18 +51,7 @@ export function parseSettings(config: StackConfig): Settings {
   const { given, mistakes } = judge(config);
   if (mistakes.length > 0)
     throw new SettingsError([`${mistakes.length} mistake(s) in the stack's configuration:`, ...mistakes].join("\n"));
-  const {
-    domain,
-    size,
-    cluster,
-    loadBalancer,
-    freeformTags,
-    definedTags,
-    externalSecrets,
-    reflector,
-    charts,
-    services,
-  } = given;
+  const { domain, size, cluster, loadBalancer, externalSecrets, reflector, charts, services } = given;
   const baseDomain = baseDomainOf(given);
   const token = tokenOf(given);
   const vault = vaultOf(given, token);
@@ -76,8 +63,7 @@ export function parseSettings(config: StackConfig): Settings {
     phase: vault?.kind === "installed" ? vault.phase : "complete",
     cluster: clusterOf(cluster),
     issuer: issuerOf(given),
-    tags: { freeformTags, definedTags },
-    loadBalancer: loadBalancer && loadBalancerOf(loadBalancer),
+    loadBalancer: loadBalancer && loadBalancerOf(loadBalancer, tagsOf(given)),
     records: recordsOf(given, baseDomain),
     vault,
     externalSecrets: { ...externalSecrets, install: externalSecrets.install && vault !== undefined },

@@ -63,6 +63,9 @@ export interface TagsSettings {
   readonly definedTags: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
+/** The tags alone, of all that a stack says. */
+export const tagsOf = ({ freeformTags, definedTags }: TagsSettings): TagsSettings => ({ freeformTags, definedTags });
+
 const needsOci = (key: keyof TagsSettings): Rule<TagsSettings & LoadBalancerGiven> => ({
   key,
   reads: ["loadBalancer"],

@@ -4,6 +4,7 @@ import type { ExternalSecretsGiven } from "./external-secrets.ts";
 import { flag, innerPath, isUrl, map, ocid, once, oneOf, pem, says, text } from "./fields.ts";
 import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Size } from "./size.ts";
+import { type TagsSettings, tagsOf } from "./tags.ts";
 import { auth, loginOf, type VaultLogin } from "./vault-login.ts";
 
 const url = (who: string) =>
@@ -89,7 +90,7 @@ export const vault = says(
 export type VaultGiven = NonNullable<v.InferOutput<typeof vault>>;
 
 /** What of a stack decides about its Vault. */
-export interface Given extends CloudflareGiven, LoadBalancerGiven, ExternalSecretsGiven {
+export interface Given extends CloudflareGiven, LoadBalancerGiven, ExternalSecretsGiven, TagsSettings {
   readonly vault?: VaultGiven | undefined;
   readonly size: Size;
 }
@@ -109,6 +110,8 @@ export interface SealSettings {
   readonly vaultId?: string | undefined;
   readonly keyId?: string | undefined;
   readonly compartmentId?: string | undefined;
+  /** Of what is made. */
+  readonly tags: TagsSettings;
 }
 
 /** The Vault that the DNS token is kept in. */
@@ -154,7 +157,12 @@ export function vaultOf(given: Given, token: TokenSettings | undefined): VaultSe
     phase: vault.initialized ? "complete" : "bootstrap",
     tls: scheme === "https",
     seal: unsealsItself(vault, size)
-      ? { vaultId: vault.kmsVaultId, keyId: vault.kmsKeyId, compartmentId: loadBalancer?.compartmentId }
+      ? {
+          vaultId: vault.kmsVaultId,
+          keyId: vault.kmsKeyId,
+          compartmentId: loadBalancer?.compartmentId,
+          tags: tagsOf(given),
+        }
       : undefined,
   };
 }

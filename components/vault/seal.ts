@@ -2,15 +2,12 @@ import { getVaultOutput } from "@pulumi/oci/kms/getVault.js";
 import { Key } from "@pulumi/oci/kms/key.js";
 import { Vault as KmsVault } from "@pulumi/oci/kms/vault.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { TagsSettings } from "../../settings/tags.ts";
 import type { SealSettings } from "../../settings/vault.ts";
 import { ociTags } from "../tags.ts";
 
 export interface VaultSealArgs extends SealSettings {
   /** Name in the OCI console of what is made here. */
   readonly displayName: string;
-  /** Of what is made here. */
-  readonly tags: TagsSettings;
 }
 
 /** The OCI KMS key with which Vault unseals itself: https://developer.hashicorp.com/vault/docs/configuration/seal/ocikms */

@@ -27,7 +27,7 @@ describe("tags", () => {
     const registrations = await registrationsOf("prod", changes, {}, willingCloud(worldWithoutVault()));
     const flat = { "Operations.CostCenter": "42", "Operations.Team": "web" };
     expect(tagged(registrations)).toEqual(
-      ["load-balancer-ip", "load-balancer-nsg", "vault-seal-kms", "vault-seal-key"].map((name) => ({
+      ["load-balancer-ip", "load-balancer-nsg", "vault-seal-key", "vault-seal-kms"].map((name) => ({
         name,
         freeformTags: tags.freeformTags,
         definedTags: flat,

@@ -122,6 +122,7 @@ describe("the load balancer", () => {
 
   const accepted: LoadBalancerSettings = {
     compartmentId: ids.compartment,
+    tags: { freeformTags: {}, definedTags: {} },
     minMbps: 10,
     maxMbps: 10,
     firewall: { rules: "SL-All" },

@@ -11,7 +11,6 @@ const common = {
   phase: "complete",
   externalSecrets: { install: true, namespace: "external-secrets", serviceAccount: "external-secrets" },
   reflector: { namespaces: ["istio-system"] },
-  tags: { freeformTags: {}, definedTags: {} },
   charts,
   services: [],
 };
@@ -38,6 +37,7 @@ describe("what a stack asks for", () => {
       },
       loadBalancer: {
         compartmentId: ids.compartment,
+        tags: { freeformTags: {}, definedTags: {} },
         minMbps: 10,
         maxMbps: 10,
         firewall: { rules: "SL-All" },

@@ -1,5 +1,5 @@
-import { describe } from "vitest";
-import { elsewhere, itJudges, itMakes, itRefuses } from "./stacks.ts";
+import { describe, expect, it } from "vitest";
+import { elsewhere, itJudges, itRefuses, settingsOf } from "./stacks.ts";
 
 const FREEFORM = "a map of keys, at most 100 characters, to text";
 const DEFINED = 'a map of tag namespaces to maps of keys to text, such as { Operations: { CostCenter: "42" } }';
@@ -37,11 +37,11 @@ describe("tags", () => {
     ],
   ]);
 
-  itMakes([
-    [
-      "tags",
-      { freeformTags: { team: "web" }, definedTags: { Operations: { CostCenter: "42" } } },
-      { tags: { freeformTags: { team: "web" }, definedTags: { Operations: { CostCenter: "42" } } } },
-    ],
-  ]);
+  const tags = { freeformTags: { team: "web" }, definedTags: { Operations: { CostCenter: "42" } } };
+
+  it("are the load balancer's, and those of a key that is made for Vault", () => {
+    expect(settingsOf(tags).loadBalancer?.tags).toEqual(tags);
+    const { vault } = settingsOf({ ...tags, size: "production", vault: { install: true } });
+    expect(vault).toMatchObject({ seal: { tags } });
+  });
 });

@@ -63,9 +63,9 @@ describe("each setting", () => {
     expect(every.filter(([key]) => !page.includes(`\`${key}\``)).map(([key]) => key)).toEqual([]);
   });
 
-  it("stands in Pulumi.yaml, where the token alone is a secret", async () => {
+  it("stands in Pulumi.yaml, where what is secret is marked so", async () => {
     const { config } = parse(await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8"));
     expect(Object.keys(config)).toEqual(Object.keys(fields));
-    expect(Object.keys(config).filter((key) => config[key].secret)).toEqual(["cloudflareApiToken"]);
+    expect(Object.keys(config).filter((key) => config[key].secret)).toEqual(["acmeEabHmacKey", "cloudflareApiToken"]);
   });
 });

@@ -5,6 +5,7 @@ import { warnings } from "../../settings/warnings.ts";
 import { type Outcome, ok, problem, runner, skipped, unless, warning } from "../lib/checks.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, wordsOf } from "../lib/command.ts";
 import { kubeConfigOf, settingsOf } from "../stack.ts";
+import { examineAcme } from "./acme.ts";
 import { BUDGET, CRT_SH, examineBudget } from "./certificates.ts";
 import { examineCloudflare } from "./cloudflare.ts";
 import { examineCluster } from "./cluster.ts";
@@ -51,6 +52,7 @@ export async function doctor(options: DoctorOptions): Promise<Finding[]> {
     examineOci(examination, options.oci ?? ociCli(env, limits.ociMs), installed),
     examineCloudflare(examination, cloudflareUrl, installed),
     examineVault(examination),
+    examineAcme(examination),
     examineBudget(examination, today, logUrl).then((outcome) => [outcome]),
   ]);
   return findingsOf(outcomes.flat());

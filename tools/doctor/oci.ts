@@ -15,6 +15,7 @@ import { failureOf } from "../lib/http.ts";
 import type { Installed } from "./cluster.ts";
 import type { Examination } from "./examination.ts";
 import { type AskOci, disableAddOn, OciError, tenancyOf } from "./oci-cli.ts";
+import { judgeTags } from "./oci-tags.ts";
 
 // What OCI has and allows, as far as the platform needs it.
 
@@ -42,6 +43,13 @@ export async function examineOci(
     run("oci: subnet", [oke, vcn], ({ loadBalancer }, vcn) => judgeSubnet(loadBalancer, vcn, oci)),
     run("oci: network security groups", [oke, vcn], ({ loadBalancer }, vcn) => judgeNsgs(loadBalancer, vcn, oci)),
     run("oci: reserved IP", [oke, vcn], ({ loadBalancer }) => judgeAddress(loadBalancer, oci, installed)),
+    ...(Object.keys(loadBalancer?.tags.definedTags ?? {}).length > 0
+      ? [
+          run("oci: defined tags", [oke, vcn], async ({ loadBalancer }) =>
+            judgeTags(loadBalancer.tags, oci, await tenancyOf(env)),
+          ),
+        ]
+      : []),
     run("oci: load balancer quota", [oke, vcn], async ({ loadBalancer }) =>
       (await installed)?.gateway?.address === undefined
         ? judgeQuota(loadBalancer, oci, await tenancyOf(env))

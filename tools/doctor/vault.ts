@@ -16,7 +16,7 @@ export async function examineVault({ settings, env, limits, run }: Examination):
   const health = await run(
     { name: "vault: reachable", without: "Vault does not answer, or is not ready" },
     [awaited],
-    ({ address }) => judgeHealth(address, apiOf(address, env, limits.callMs)),
+    (vault) => judgeHealth(vault, env, limits.callMs),
   );
   const token = env.VAULT_TOKEN
     ? given(env.VAULT_TOKEN)
@@ -25,6 +25,9 @@ export async function examineVault({ settings, env, limits, run }: Examination):
     health,
     run("vault: token", [awaited, health, token], (vault, api) => judgeRights(vault, api)),
     run("vault: KV mount", [awaited, health, token], (vault, api) => judgeMount(vault, api)),
+    ...(env.VAULT_NAMESPACE
+      ? [run("vault: namespace", [awaited], async ({ namespace }) => judgeNamespace(namespace, env.VAULT_NAMESPACE))]
+      : []),
   ]);
 }
 
@@ -37,9 +40,9 @@ function settingsOf({ vault }: Settings): Outcome<VaultSettings> {
 }
 
 /** As Pulumi's provider takes them: https://www.pulumi.com/registry/packages/vault/installation-configuration/ */
-function apiOf(address: string, env: Env, timeoutMs: number): AskVault {
+function apiOf(address: string, env: Env, timeoutMs: number, namespace?: string): AskVault {
   const headers = {
-    ...(env.VAULT_NAMESPACE && { "x-vault-namespace": env.VAULT_NAMESPACE }),
+    ...(namespace && { "x-vault-namespace": namespace }),
     ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
   };
   return async (path, body) => {
@@ -49,7 +52,9 @@ function apiOf(address: string, env: Env, timeoutMs: number): AskVault {
   };
 }
 
-async function judgeHealth(address: string, api: AskVault) {
+async function judgeHealth({ address, namespace }: VaultSettings, env: Env, timeoutMs: number) {
+  // Of the whole server, and asked in no namespace: https://developer.hashicorp.com/vault/docs/enterprise/namespaces#root-only-api-paths
+  const api = apiOf(address, env, timeoutMs);
   const reach = "start the port-forward, or correct vault.address; a private CA goes into VAULT_CACERT";
   try {
     // Each state has a status of its own, and the same body: https://developer.hashicorp.com/vault/api-docs/system/health
@@ -58,10 +63,24 @@ async function judgeHealth(address: string, api: AskVault) {
     if (typeof initialized !== "boolean") return problem(`${address} answers ${status}, and not as Vault does`, reach);
     if (!initialized) return problem("Vault is not initialised", "vault operator init, then vault operator unseal");
     if (sealed) return problem("Vault is sealed", "vault operator unseal");
-    return found(api, ok(`Vault ${version} is unsealed`));
+    return found(apiOf(address, env, timeoutMs, namespace ?? env.VAULT_NAMESPACE), ok(`Vault ${version} is unsealed`));
   } catch (error) {
     return problem(`${address}: ${failureOf(error)}`, reach);
   }
+}
+
+/** Pulumi's provider goes by the environment where the stack says nothing, and External Secrets does not. */
+function judgeNamespace(namespace: string | undefined, inEnvironment: string | undefined): Verdict {
+  if (inEnvironment === namespace) return ok(`${namespace}, by the settings and by VAULT_NAMESPACE`);
+  return namespace === undefined
+    ? problem(
+        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace is not set: the token would be written there, and read elsewhere`,
+        "set vault.namespace, or unset VAULT_NAMESPACE",
+      )
+    : warning(
+        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace, which counts, ${namespace}`,
+        "unset VAULT_NAMESPACE",
+      );
 }
 
 /** What the policy of `npm run vault -- policy` gives: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */
