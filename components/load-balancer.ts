@@ -4,7 +4,7 @@ import { NetworkSecurityGroupSecurityRule } from "@pulumi/oci/core/networkSecuri
 import { PublicIp } from "@pulumi/oci/core/publicIp.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues } from "../settings/charts.ts";
-import type { LoadBalancerSettings } from "../settings/load-balancer.ts";
+import { LISTENERS, type LoadBalancerSettings, portsAtNodes } from "../settings/load-balancer.ts";
 import { annotationOf, serviceOf } from "./balanced-service.ts";
 import type { Exposure } from "./ingress-gateway.ts";
 import { previewHook } from "./preview-hook.ts";
@@ -17,13 +17,6 @@ export interface LoadBalancerArgs extends LoadBalancerSettings {
 
 /** A firewall of this component's own. */
 type OwnFirewall = Extract<LoadBalancerSettings["firewall"], { rules: "None" }>;
-
-/** Ports of the listeners. */
-const LISTENERS = [80, 443];
-/** The Service's node ports, from the range that Kubernetes takes them from; a healthCheckNodePort is one of them. */
-const NODE_PORTS = [30_000, 32_767] as const;
-/** kube-proxy's health port, which is asked unless externalTrafficPolicy is Local. */
-const KUBE_PROXY = [10_256, 10_256] as const;
 
 /**
  * The contract of the OCI load balancer: address, bandwidth and firewall. The load balancer itself is made by the
@@ -115,8 +108,7 @@ export class LoadBalancer extends pulumi.ComponentResource {
         );
       }
     }
-    const toNodes = { traffic: NODE_PORTS, ...(args.externalTrafficPolicy === "Cluster" && { health: KUBE_PROXY }) };
-    for (const [purpose, [first, last]] of Object.entries(toNodes)) {
+    for (const [purpose, [first, last]] of Object.entries(portsAtNodes(args.externalTrafficPolicy))) {
       for (const nodes of nodeNsgIds) {
         // The part of an OCID that no other has.
         const rule = `${purpose}-${nodes.split(".").at(-1)}`;

@@ -1,6 +1,9 @@
 import { Release } from "@pulumi/kubernetes/helm/v3/release.js";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
+import type { ChartName } from "../settings/chart-ownership.ts";
+import { mapIn, ownershipOf } from "../settings/chart-values.ts";
 import type { ChartSource, ChartValues } from "../settings/charts.ts";
+import type { Merged } from "../settings/ownership.ts";
 
 /**
  * Seconds until a release whose workloads are not ready has failed. The longest is the gateway, which waits for
@@ -10,7 +13,7 @@ const RELEASE_SECONDS = 1200;
 
 export interface ChartReleaseArgs {
   /** Name of the chart in its repository. */
-  readonly chart: string;
+  readonly chart: ChartName;
   readonly source: ChartSource;
   /** Name of the Helm release. Fixed, because the names of everything in it follow from it. */
   readonly releaseName: string;
@@ -41,7 +44,7 @@ export function chartRelease(name: string, args: ChartReleaseArgs, opts: pulumi.
       version: args.source.version,
       namespace: args.namespace,
       ...(args.createNamespace && { createNamespace: true }),
-      values: mergeValues(args.values, args.overrides ?? {}),
+      values: mergeValues(args.values, args.overrides ?? {}, ownershipOf(args.chart).merged),
       timeout: RELEASE_SECONDS,
     },
     opts,
@@ -49,32 +52,59 @@ export function chartRelease(name: string, args: ChartReleaseArgs, opts: pulumi.
 }
 
 /** How Helm is told where a chart is: https://helm.sh/docs/helm/helm_install/ */
-function locate(chart: string, { repo, version }: ChartSource) {
-  if (/^https?:/.test(repo)) return { chart, repositoryOpts: { repo } };
+function locate(chart: string, { repo, version, login }: ChartSource) {
+  // Marked here too, so that it is encrypted in state wherever it comes from.
+  const asked = login && { username: login.username, password: pulumi.secret(login.password) };
+  if (/^https?:/.test(repo)) return { chart, repositoryOpts: { repo, ...asked } };
   const base = repo.replace(/\/+$/, "");
-  return { chart: base.startsWith("oci:") ? `${base}/${chart}` : `${base}/${chart}-${version}.tgz` };
+  if (!base.startsWith("oci:")) return { chart: `${base}/${chart}-${version}.tgz` };
+  return { chart: `${base}/${chart}`, ...(asked && { repositoryOpts: asked }) };
 }
 
 const isMap = (value: unknown): value is ChartValues =>
   typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 
-/** Merges as Helm does: maps key by key, everything else (lists too) is replaced. */
-function mergeValues(ours: ChartValues, theirs: ChartValues): ChartValues {
-  const merged = { ...ours };
-  for (const [key, value] of Object.entries(theirs)) {
-    const mine = merged[key];
-    merged[key] = isMap(mine) && isMap(value) ? mergeValues(mine, value) : value;
-  }
-  return merged;
+/**
+ * Merges as Helm does: maps key by key, everything else (lists too) is replaced; but for the places where both are needed.
+ *
+ * @param merged those places, below the one that the values are at
+ */
+function mergeValues(ours: ChartValues, theirs: ChartValues, merged: readonly Merged[] = []): ChartValues {
+  const keys = [...new Set([...Object.keys(ours), ...Object.keys(theirs)])];
+  // From entries, because a key such as __proto__ would be no key if it were assigned.
+  return Object.fromEntries(
+    keys.map((key) => {
+      if (!Object.hasOwn(theirs, key)) return [key, ours[key]];
+      const [mine, value] = [Object.hasOwn(ours, key) ? ours[key] : undefined, theirs[key]];
+      const inside = merged.filter(({ at }) => at[0] === key).map((mix) => ({ ...mix, at: mix.at.slice(1) }));
+      const mix = inside.find(({ at }) => at.length === 0);
+      if (mix !== undefined && mine !== undefined) return [key, mixed(mine, value, mix)];
+      return [key, isMap(mine) && isMap(value) ? mergeValues(mine, value, inside) : value];
+    }),
+  );
+}
+
+/** Both values in one; what cannot be merged was refused with the settings. */
+function mixed(mine: unknown, value: unknown, { as }: Merged): unknown {
+  if (as === "list") return [...(mine as unknown[]), ...((value ?? []) as unknown[])];
+  // The program's last: its keys are refused to others.
+  return JSON.stringify(mergeValues(mapIn(value) ?? {}, mapIn(mine) ?? {}));
 }
 
 /** The inputs of a release that say which chart it is of. */
 export const CHART_INPUTS = ["version", "chart", "repositoryOpts"] as const;
 
+/** A release's chart, and who asks for it at its source. */
+interface AskedChart extends Omit<ChartSource, "login"> {
+  readonly chart: string;
+  readonly username?: string | undefined;
+}
+
 /** Which chart a release is of, by its inputs: {@link locate} in the other direction. */
-export function chartOf(inputs: Readonly<Record<string, unknown>>): ChartSource & { readonly chart: string } {
+export function chartOf(inputs: Readonly<Record<string, unknown>>): AskedChart {
   const [place, version] = [String(inputs.chart ?? ""), String(inputs.version ?? "")];
-  const { repo = place.split("/").slice(0, -1).join("/") } = (inputs.repositoryOpts ?? {}) as { repo?: string };
+  const opts = (inputs.repositoryOpts ?? {}) as { repo?: string; username?: string };
+  const { repo = place.split("/").slice(0, -1).join("/"), username } = opts;
   const file = place.split("/").at(-1) ?? place;
-  return { chart: file.replace(/-v?\d+\.\d+\.\d+.*\.tgz$/, ""), repo, version };
+  return { chart: file.replace(/-v?\d+\.\d+\.\d+.*\.tgz$/, ""), repo, version, username };
 }

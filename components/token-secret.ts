@@ -8,7 +8,9 @@ export interface TokenSecretArgs {
   readonly namespace: string;
   /** The ClusterSecretStore to read from. */
   readonly storeName: string;
-  /** Path in the store. */
+  /** Mount of the KV version 2 engine that the store reads. */
+  readonly mount: string;
+  /** Path in the mount. */
   readonly path: string;
   /** Property at that path that holds the token. */
   readonly property: string;
@@ -57,7 +59,7 @@ export class TokenSecret extends pulumi.ComponentResource {
           refreshInterval: "1h",
           secretStoreRef: { kind: "ClusterSecretStore", name: args.storeName },
           target: { name: TOKEN_REF.name, creationPolicy: "Owner" },
-          data: [{ secretKey: TOKEN_REF.key, remoteRef: { key: args.path, property: args.property } }],
+          data: [{ secretKey: TOKEN_REF.key, remoteRef: { key: keyOf(args), property: args.property } }],
         },
       },
       READY_SECONDS,
@@ -73,6 +75,13 @@ export class TokenSecret extends pulumi.ComponentResource {
     this.registerOutputs({ version: this.version });
   }
 }
+
+/**
+ * Where the token is, as External Secrets asks Vault for it. It takes `<mount>/` off a key that begins so, and `data/` off
+ * what is left, and only then puts both in front: with both there, what is left is always the path, whatever its first parts are called.
+ * https://github.com/external-secrets/external-secrets/blob/v2.9.0/providers/v1/vault/client_get.go#L289
+ */
+const keyOf = ({ mount, path }: TokenSecretArgs) => `${mount}/data/${path}`;
 
 /**
  * Refuses another serial than the same or the next: the token that the cluster holds would be deleted at Cloudflare

@@ -1,7 +1,8 @@
 import * as v from "valibot";
+import { isUrl } from "./addresses.ts";
 import type { ChartsGiven } from "./charts.ts";
 import type { CloudflareGiven } from "./cloudflare.ts";
-import { isUrl, map, pem, says, section, text, whole } from "./fields.ts";
+import { email, map, pem, says, section, text, whole } from "./fields.ts";
 import type { Rule } from "./rule.ts";
 
 /** Let's Encrypt's ACME directories: https://letsencrypt.org/docs/acme-protocol-updates/ and https://letsencrypt.org/docs/staging-environment/ */
@@ -18,7 +19,7 @@ export const acme = says(
   section({
     email: says(
       "Contact of the ACME account; Let's Encrypt writes there when something is wrong.",
-      v.optional(text(EMAIL, v.EMAIL_REGEX)),
+      v.optional(email(EMAIL)),
       'required unless server is "ca"',
     ),
     server: says(
@@ -138,7 +139,7 @@ export const acmeRules: readonly Rule<AcmeGiven & CloudflareGiven & ChartsGiven>
 const directoryOf = (server: string) =>
   server === "ca" ? undefined : (letsEncrypt[server as keyof typeof letsEncrypt] ?? server);
 
-const isLetsEncrypt = (server: string) =>
+export const isLetsEncrypt = (server: string) =>
   Object.values<string>(letsEncrypt).includes(URL.parse(directoryOf(server) ?? "")?.href ?? "");
 
 /** Whether this version of cert-manager, such as "v1.21.2", can wait a set time for DNS. */

@@ -1,7 +1,6 @@
 import * as v from "valibot";
 import { charts as defaults } from "../versions.ts";
 import { isRecord, map, says, section, text } from "./fields.ts";
-import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Rule } from "./rule.ts";
 
 /** Values of a Helm chart. */
@@ -11,15 +10,19 @@ const values = v.custom<ChartValues>(isRecord, "a map of chart values, merged ov
 
 const source = text(
   "https://<repository>, oci://<registry path>, or a directory that starts with / or ./",
-  /^((https?|oci):\/\/[^\s/]|\.{0,2}\/)\S*$/,
+  // Nothing that a login could be in: it would be stored and shown in clear.
+  /^((https?|oci):\/\/[^\s/?#@]+(\/[^\s?#@]*)?|\.{0,2}\/\S*)$/,
 );
+
+const username = text("a user name", /^[^\s:]+$/);
 
 const version = text(
   "one exact version such as 1.31.4, no range",
   /^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/,
 );
 
-const MERGED = "Values for Helm, merged over the program's own last; lists are replaced.";
+const MERGED =
+  "Values for Helm, merged over the program's own last; lists are replaced. What the program owns is refused: see below.";
 
 const chart = <const Values extends v.GenericSchema>(name: string, key: keyof typeof defaults, ofValues: Values) =>
   says(
@@ -27,6 +30,11 @@ const chart = <const Values extends v.GenericSchema>(name: string, key: keyof ty
     section({
       version: says("Its exact version.", v.optional(version, defaults[key].version), "that in `versions.ts`"),
       repo: says("Where it comes from.", v.optional(source), "`charts.mirror`, else its maker's"),
+      username: says(
+        "User name at its repo; the password is chartsPassword.",
+        v.optional(username),
+        "repo asks for none",
+      ),
       values: ofValues,
     }),
   );
@@ -41,66 +49,82 @@ export const charts = says(
       v.optional(source),
       "each maker's own",
     ),
+    username: says(
+      "User name at the mirror; the password is chartsPassword.",
+      v.optional(username),
+      "the mirror asks for none",
+    ),
     certManager: chart("The chart of cert-manager", "certManager", plain),
     reflector: chart("The chart of Reflector", "reflector", plain),
     istio: chart(
       "Istio's three charts, which share a version",
       "istio",
-      says(
-        "Values of each of the three. What loadBalancer decides is refused in the gateway's.",
-        v.optional(map({ base: plain, istiod: plain, gateway: plain })),
-        "none",
-      ),
+      says("Values of each of the three.", v.optional(map({ base: plain, istiod: plain, gateway: plain })), "none"),
     ),
     externalSecrets: chart("The chart of External Secrets", "externalSecrets", plain),
     vault: chart("The chart of Vault", "vault", plain),
   }),
 );
 
+export const chartsPassword = says(
+  "The password of the user names in charts. Set it with --secret.",
+  v.pipe(v.optional(text("a password, set with `pulumi config set --secret`", /\S/)), v.metadata({ secret: true })),
+  "the sources of the charts ask for none",
+);
+
 export interface ChartsGiven {
   readonly charts: v.InferOutput<typeof charts>;
 }
 
-export const chartsRules: readonly Rule<ChartsGiven & LoadBalancerGiven>[] = [
-  ...(Object.keys(defaults) as (keyof typeof defaults)[]).map((name) => ({
-    key: `charts.${name}.values`,
-    reads: ["loadBalancer.alwaysFree"],
-    when: ({ charts, loadBalancer }: ChartsGiven & LoadBalancerGiven) =>
-      loadBalancer?.alwaysFree === true && balancersIn(charts[name].values).length > 0,
-    allowed: ({ charts }: ChartsGiven) =>
-      `no Service of type LoadBalancer with loadBalancer.alwaysFree, whose one load balancer is the gateway's; change ${balancersIn(charts[name].values)[0]}`,
-  })),
+interface SecretGiven {
+  readonly chartsPassword?: string | undefined;
+}
+
+type Given = ChartsGiven & SecretGiven;
+type Name = keyof typeof defaults;
+interface Source {
+  readonly repo?: string | undefined;
+  readonly username?: string | undefined;
+}
+
+const names = Object.keys(defaults) as Name[];
+/** Where a user name is said, and the source that it is for. */
+const logins = [
   {
-    key: "charts.istio.values",
-    reads: ["loadBalancer"],
-    when: ({ charts, loadBalancer }) =>
-      loadBalancer !== undefined && overridesIn(charts.istio.values?.gateway).length > 0,
-    allowed: ({ charts }) =>
-      `nothing in gateway.${overridesIn(charts.istio.values?.gateway)[0]}, which loadBalancer decides; use its settings`,
+    key: "charts.username",
+    of: "charts.mirror",
+    in: ({ charts }: Given): Source => ({ username: charts.username, repo: charts.mirror }),
   },
+  ...names.map((name) => ({
+    key: `charts.${name}.username`,
+    of: `charts.${name}.repo`,
+    in: ({ charts }: Given): Source => charts[name],
+  })),
 ];
 
-/** Where in a chart's values a load balancer is asked for. */
-function balancersIn(value: unknown, path: readonly string[] = []): string[] {
-  if (value === "LoadBalancer") return [path.join(".")];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, item]) => balancersIn(item, [...path, key]));
-}
-
-/** The annotations that the load balancer's settings are written to. */
-const CONTRACT =
-  /(load-balancer-type|security-(rule|list)-management-mode|network-security-groups?|oci-load-balancer-(connection|health-check|internal|shape|subnet).*)$/;
-
-/** What in the values for Istio's gateway would undo the load balancer's settings. */
-function overridesIn(values: ChartValues | undefined): string[] {
-  const service = isRecord(values?.service) ? values.service : {};
-  const fields = ["type", "loadBalancerIP", "loadBalancerSourceRanges", "externalTrafficPolicy"];
-  const annotations = Object.keys(isRecord(service.annotations) ? service.annotations : {});
-  return [
-    ...fields.filter((field) => Object.hasOwn(service, field)).map((field) => `service.${field}`),
-    ...annotations.filter((key) => CONTRACT.test(key)).map((key) => `service.annotations.${key}`),
-  ];
-}
+export const chartsRules: readonly Rule<Given>[] = [
+  ...logins.flatMap(({ key, of, in: at }): Rule<Given>[] => [
+    {
+      key,
+      reads: [of],
+      when: (given) => at(given).username !== undefined && !/^(https|oci):/.test(at(given).repo ?? ""),
+      allowed: `nothing without an https:// or oci:// source in ${of}, for which it is; remove it`,
+    },
+    {
+      key,
+      reads: ["chartsPassword"],
+      when: (given) => at(given).username !== undefined && given.chartsPassword === undefined,
+      allowed: "a user name with its password as a secret; pulumi config set --secret chartsPassword",
+    },
+  ]),
+  {
+    key: "chartsPassword",
+    reads: logins.map(({ key }) => key),
+    when: (given) =>
+      given.chartsPassword !== undefined && logins.every(({ in: at }) => at(given).username === undefined),
+    allowed: "nothing without a user name in charts.username or in that of a chart; set one, or remove the password",
+  },
+];
 
 /** Which chart, and where it comes from. */
 export interface ChartSource {
@@ -108,6 +132,15 @@ export interface ChartSource {
   readonly version: string;
   /** An HTTP repository, `oci://` registry path, or directory of `<chart>-<version>.tgz`. */
   readonly repo: string;
+  /** Who asks there. @default - nobody is asked for */
+  readonly login?: Login | undefined;
+}
+
+/** Name and password at a chart's source. */
+interface Login {
+  readonly username: string;
+  /** A secret. */
+  readonly password: string;
 }
 
 /** A chart as a stack asks for it; Istio's values are those of its three charts. */
@@ -122,15 +155,27 @@ export type ChartsSettings = Readonly<Record<Exclude<keyof typeof defaults, "ist
   readonly istio: IstioChart;
 };
 
-/** Each chart with its source: its own, else the mirror, else its maker's. */
-export function chartsOf({ mirror, ...given }: ChartsGiven["charts"]): ChartsSettings {
+/** Each chart with its source, its own, else the mirror, else its maker's, and the login there. */
+export function chartsOf({
+  charts: { mirror, username: mirrorName, ...given },
+  chartsPassword,
+}: Given): ChartsSettings {
   const located = <Values>(
-    name: keyof typeof defaults,
-    asked: Omit<Chart<Values>, "repo"> & { repo?: string | undefined },
-  ) => ({
-    ...asked,
-    repo: asked.repo ?? mirror ?? defaults[name].repo,
-  });
+    name: Name,
+    {
+      repo,
+      username,
+      ...asked
+    }: Omit<Chart<Values>, "repo" | "login"> & { repo?: string | undefined; username?: string | undefined },
+  ) => {
+    const who = repo === undefined ? mirrorName : username;
+    return {
+      ...asked,
+      repo: repo ?? mirror ?? defaults[name].repo,
+      // The password is given where a name is, by the rule about it.
+      ...(who !== undefined && { login: { username: who, password: chartsPassword as string } }),
+    };
+  };
   return {
     certManager: located("certManager", given.certManager),
     reflector: located("reflector", given.reflector),

@@ -4,7 +4,7 @@ import type { Rule } from "./rule.ts";
 
 export const domain = says(
   "The Cloudflare zone, such as example.com.",
-  hostName("a DNS zone such as example.com: lower case, no wildcard, no scheme, no path"),
+  hostName("a DNS zone such as example.com: no wildcard, no scheme, no path"),
 );
 
 export const baseDomain = says(

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { flag, kubernetesName, says, section } from "./fields.ts";
+import { flag, kubernetesName, kubernetesSubdomain, says, section } from "./fields.ts";
 
 export const externalSecrets = says(
   "External Secrets, which brings the DNS token from Vault: installed here, or already there.",
@@ -14,7 +14,7 @@ export const externalSecrets = says(
     ),
     serviceAccount: says(
       "As whom it runs, in both cases; Vault's role is bound to it.",
-      v.optional(kubernetesName("a service account"), "external-secrets"),
+      v.optional(kubernetesSubdomain("a service account"), "external-secrets"),
     ),
   }),
 );

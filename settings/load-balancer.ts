@@ -7,12 +7,10 @@ import type { TagsSettings } from "./tags.ts";
 
 const controllers = (what: string) => `the cloud controller's ${what}`;
 
-const nsgs = (some: string) =>
-  v.pipe(
-    v.array(ocid("networksecuritygroup"), "a list of OCIDs of networksecuritygroups"),
-    v.nonEmpty(some),
-    once("each OCID once"),
-  );
+const nsgs = v.pipe(
+  v.array(ocid("networksecuritygroup"), "a list of OCIDs of networksecuritygroups"),
+  once("each OCID once"),
+);
 
 export const loadBalancer = says(
   "The OCI load balancer: its address, bandwidth and firewall. The cloud controller makes it from the gateway's Service.",
@@ -29,7 +27,7 @@ export const loadBalancer = says(
       ),
       nodeNsgIds: says(
         "NSGs of the worker nodes: all of them, for a node in none of these gets no traffic.",
-        v.optional(nsgs("at least one OCID; remove the key to name none")),
+        v.optional(nsgs),
         'required with rules "NSG" and "None"',
       ),
       allowedCidrs: says(
@@ -54,7 +52,7 @@ export const loadBalancer = says(
       ),
       additionalNsgIds: says(
         'NSGs to attach beside the program\'s or the controller\'s own: 5, or 4 with rules "NSG" and "None".',
-        v.optional(nsgs("at least one OCID; remove the key to attach none")),
+        v.optional(nsgs),
         "none",
       ),
       idleTimeoutSeconds: says(
@@ -97,14 +95,24 @@ export const loadBalancer = says(
   "required with `cluster.id`; elsewhere no OCI resource and no A record",
 );
 
-type Balanced = NonNullable<v.InferOutput<typeof loadBalancer>>;
+export type Balanced = NonNullable<v.InferOutput<typeof loadBalancer>>;
 
 export interface LoadBalancerGiven {
   readonly loadBalancer?: Balanced | undefined;
 }
 
-/** How many NSGs OCI attaches to a load balancer, beside the listeners' own where there is one. */
-const attachable = ({ rules }: Balanced) => (rules === "SL-All" ? 5 : 4);
+/** Ports of the listeners. */
+export const LISTENERS = [80, 443] as const;
+/** The Service's node ports, from the range that Kubernetes takes them from; a healthCheckNodePort is one of them. */
+const NODE_PORTS = [30_000, 32_767] as const;
+/** kube-proxy's health port, which is asked unless externalTrafficPolicy is Local. */
+const KUBE_PROXY = [10_256, 10_256] as const;
+
+/** Ports at which the load balancer asks the nodes, first and last, by their purpose. */
+export const portsAtNodes = (policy: Balanced["externalTrafficPolicy"]) => ({
+  traffic: NODE_PORTS,
+  ...(policy === "Cluster" && { health: KUBE_PROXY }),
+});
 
 const where = (holds: (balanced: Balanced) => boolean) => (given: LoadBalancerGiven) =>
   given.loadBalancer !== undefined && holds(given.loadBalancer);
@@ -121,12 +129,6 @@ export const loadBalancerRules: readonly Rule<LoadBalancerGiven & ClusterGiven>[
     reads: ["loadBalancer.maxMbps"],
     when: where(({ minMbps, maxMbps }) => minMbps > maxMbps),
     allowed: "at most maxMbps; lower minMbps or raise maxMbps",
-  },
-  {
-    key: "loadBalancer.maxMbps",
-    reads: ["loadBalancer.alwaysFree"],
-    when: where(({ alwaysFree, maxMbps }) => alwaysFree && maxMbps > 10),
-    allowed: "10 with alwaysFree: the tier has one flexible load balancer of 10 Mbps; lower it or remove alwaysFree",
   },
   {
     key: "loadBalancer.nodeNsgIds",
@@ -146,15 +148,6 @@ export const loadBalancerRules: readonly Rule<LoadBalancerGiven & ClusterGiven>[
     reads: ["loadBalancer.internal"],
     when: where(({ internal, reservedIp }) => internal && reservedIp !== undefined),
     allowed: "nothing with internal: true, whose load balancer has no public IP; remove one of the two",
-  },
-  {
-    key: "loadBalancer.additionalNsgIds",
-    reads: ["loadBalancer.rules"],
-    when: where((balanced) => (balanced.additionalNsgIds?.length ?? 0) > attachable(balanced)),
-    allowed: ({ loadBalancer }) =>
-      loadBalancer?.rules === "SL-All"
-        ? 'at most 5 with rules "SL-All": OCI attaches five to a load balancer'
-        : `at most 4 with rules "${loadBalancer?.rules}": OCI attaches five to a load balancer, and one is the listeners' own`,
   },
 ];
 

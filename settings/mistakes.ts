@@ -1,10 +1,13 @@
 import * as v from "valibot";
+import { withoutCredentials } from "./addresses.ts";
+import { refusedValues } from "./chart-values.ts";
 import { PROJECT, type StackConfig, valuesOf } from "./config.ts";
-import { isRecord } from "./fields.ts";
+import { isEmpty, isRecord, unmarked } from "./fields.ts";
 import { insteadOf } from "./not-offered.ts";
-import type { Refusal } from "./rule.ts";
+import { type Refusal, spelled } from "./rule.ts";
 import { fields, type Given, rules, schema, secretKeys } from "./schema.ts";
 import { refusedServices } from "./services.ts";
+import { kindAdvice } from "./wrong-kinds.ts";
 
 /** What a stack says, true to its type where there are no mistakes; and one line for each mistake, sorted by key. */
 export function judge(config: StackConfig): { given: Given; mistakes: string[] } {
@@ -19,8 +22,7 @@ export function judge(config: StackConfig): { given: Given; mistakes: string[] }
   const add = (key: string, mistake: string) => mistakes.has(key) || mistakes.set(key, mistake);
   const sound = (...keys: string[]) =>
     ![...mistakes.keys()].some((wrong) => keys.some((key) => `${key}.`.startsWith(`${wrong}.`)));
-  const refuse = ({ key, allowed, byDefault }: Refusal) => {
-    const value = valueAt(set, key) ?? byDefault;
+  const refuse = ({ key, allowed, value = valueAt(set, key) }: Refusal) => {
     add(key, `is ${value === undefined ? "missing" : shown(key, JSON.stringify(value))}; allowed: ${allowed}`);
   };
 
@@ -44,13 +46,20 @@ export function judge(config: StackConfig): { given: Given; mistakes: string[] }
     if (issue.type === "never" && instead !== undefined)
       add(keyOf(issue), `is out of what this program does: ${instead}`);
     else if (issue.type === "never") add(keyOf(issue), `is no setting; allowed: ${issue.message}`);
-    else refuse({ key: keyOf(issue), allowed: issue.message, byDefault: issue.input });
+    else {
+      const advice = kindAdvice(issue);
+      refuse({
+        key: keyOf(issue),
+        allowed: advice === undefined ? issue.message : `${issue.message}; ${advice}`,
+        value: issue.input,
+      });
+    }
   }
   const given = parsed.output as Given;
   for (const { key, reads, when, allowed } of rules)
     if (sound(key, ...reads) && when(given))
       refuse({ key, allowed: typeof allowed === "string" ? allowed : allowed(given) });
-  for (const refusal of refusedServices(given, sound)) refuse(refusal);
+  for (const refused of [refusedValues, refusedServices]) for (const refusal of refused(given, sound)) refuse(refusal);
   return { given, mistakes: [...mistakes].map(([key, mistake]) => `  ${PROJECT}:${key} ${mistake}`).sort() };
 }
 
@@ -58,23 +67,24 @@ export function judge(config: StackConfig): { given: Given; mistakes: string[] }
 const markedBy = ({ secrets }: StackConfig) =>
   Object.keys(fields).filter((key) => !secretKeys.includes(key) && secrets.includes(`${PROJECT}:${key}`));
 
-const isEmpty = (value: unknown) =>
-  value === "" || (Array.isArray(value) && value.length === 0) || (isRecord(value) && Object.keys(value).length === 0);
-
 const partsOf = (key: string) => key.match(/[^.[\]]+/g) ?? [];
 
 const valueAt = (set: Record<string, unknown>, key: string) =>
-  partsOf(key).reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], set);
+  partsOf(key).reduce<unknown>(
+    (at, part) => (typeof at === "object" && at !== null && Object.hasOwn(at, part) ? at[part as never] : undefined),
+    set,
+  );
 
 /** `loadBalancer.allowedCidrs[1]`, as `pulumi config set --path` spells it. */
 const keyOf = ({ path }: v.BaseIssue<unknown>) =>
-  (path ?? []).map(({ key }, at) => (typeof key === "number" ? `[${key}]` : `${at > 0 ? "." : ""}${key}`)).join("");
+  spelled((path ?? []).map(({ key }) => (typeof key === "number" ? key : unmarked(String(key)))));
 
 /** A value as a message shows it: not at length, and never a secret or a private key. */
 function shown(key: string, value: string): string {
   if (secretKeys.includes(partsOf(key)[0] ?? "")) return "[secret]";
   if (value.includes("PRIVATE KEY")) return "[a private key]";
-  return value.length > 100 ? `${value.slice(0, 100)}…` : value;
+  const safe = withoutCredentials(value);
+  return safe.length > 100 ? `${safe.slice(0, 100)}…` : safe;
 }
 
 /** The values that still stand as in the shipped examples, `<…>`, each with its key. */

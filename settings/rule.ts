@@ -19,9 +19,19 @@ export interface Rule<Given> {
 export interface Refusal {
   readonly key: string;
   readonly allowed: string;
-  /** What stands for the key where a stack says nothing. */
-  readonly byDefault?: unknown;
+  /** What stands there. @default - what the stack says, or nothing */
+  readonly value?: unknown;
 }
 
 /** Whether no mistake was found in any of the keys, or in what they are part of. */
 export type Sound = (...keys: string[]) => boolean;
+
+/** A place in a stack as `pulumi config set --path` spells it: `loadBalancer.allowedCidrs[1]`, `a["b.c"]`. */
+export const spelled = (path: readonly (string | number)[]) =>
+  path
+    .map((part, at) => {
+      if (typeof part === "number") return `[${part}]`;
+      if (/[.[\]"]/.test(part)) return `[${JSON.stringify(part)}]`;
+      return at > 0 ? `.${part}` : part;
+    })
+    .join("");

@@ -1,12 +1,13 @@
 import * as v from "valibot";
 import { acme, acmeEabHmacKey, acmeRules } from "./acme.ts";
-import { charts, chartsRules } from "./charts.ts";
+import { charts, chartsPassword, chartsRules } from "./charts.ts";
 import { cloudflare, cloudflareApiToken, cloudflareRules } from "./cloudflare.ts";
 import { cluster, clusterRules } from "./cluster.ts";
 import { baseDomain, domain, domainRules } from "./domain.ts";
 import { externalSecrets } from "./external-secrets.ts";
 import { map } from "./fields.ts";
 import { gateway, gatewayRules } from "./gateway.ts";
+import { limitRules } from "./limits.ts";
 import { loadBalancer, loadBalancerRules } from "./load-balancer.ts";
 import { reflector } from "./reflector.ts";
 import type { Rule } from "./rule.ts";
@@ -34,6 +35,7 @@ export const fields = {
   reflector,
   gateway,
   charts,
+  chartsPassword,
   services,
 };
 
@@ -69,4 +71,5 @@ export const rules: readonly Rule<Given>[] = [
   ...gatewayRules,
   ...vaultRules,
   ...domainRules,
+  ...limitRules,
 ];

@@ -28,7 +28,7 @@ export const services = says(
         ),
         host: says(
           "The host: baseDomain, or one label below it; each once.",
-          v.optional(hostName("a lower-case host name such as vault.cluster.example.com")),
+          v.optional(hostName("a host name such as vault.cluster.example.com")),
           "`<name>.<baseDomain>`",
         ),
       }),
@@ -77,9 +77,11 @@ export function* refusedServices(given: ServicesGiven, sound: Sound): Generator<
     // A host by default is right when the name is.
     if (!sound(at) || !sound(`${at}.${entry.host === undefined ? "name" : "host"}`)) continue;
     const host = hostOf(entry, baseDomain);
-    const refused = (allowed: string) => ({ key: `${at}.host`, allowed, byDefault: host });
+    const refused = (allowed: string) => ({ key: `${at}.host`, allowed, value: host });
     if (known && !covers(baseDomain, host))
       yield refused(`${baseDomain} or one label below it: the certificate covers nothing else`);
+    if (known && host.length > 253)
+      yield refused("at most 253 characters, as DNS allows in a name: a shorter name, or a host of its own");
     const other = hosts(host, at);
     if (other !== at) yield refused(`a host that no other service has; ${other} has it already`);
   }
@@ -103,7 +105,7 @@ function refusedProtocol(
   const first = protocols.get(place) ?? { at, protocol };
   protocols.set(place, first);
   if (first.protocol === protocol) return undefined;
-  return { key, byDefault: protocol, allowed: `"${first.protocol}", which ${first.at} says of the same port` };
+  return { key, value: protocol, allowed: `"${first.protocol}", which ${first.at} says of the same port` };
 }
 
 /** Who was the first with something. */

@@ -51,7 +51,7 @@ export function parseSettings(config: StackConfig): Settings {
   const { given, mistakes } = judge(config);
   if (mistakes.length > 0)
     throw new SettingsError([`${mistakes.length} mistake(s) in the stack's configuration:`, ...mistakes].join("\n"));
-  const { domain, size, cluster, loadBalancer, externalSecrets, reflector, charts, services } = given;
+  const { domain, size, cluster, loadBalancer, externalSecrets, reflector, services } = given;
   const baseDomain = baseDomainOf(given);
   const token = tokenOf(given);
   const vault = vaultOf(given, token);
@@ -69,7 +69,7 @@ export function parseSettings(config: StackConfig): Settings {
     externalSecrets: { ...externalSecrets, install: externalSecrets.install && vault !== undefined },
     reflector,
     gateway: gatewayOf(given),
-    charts: chartsOf(charts),
+    charts: chartsOf(given),
     services: servicesOf(services, baseDomain),
   };
 }

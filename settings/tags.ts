@@ -1,6 +1,5 @@
 import * as v from "valibot";
 import { isRecord, says } from "./fields.ts";
-import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Rule } from "./rule.ts";
 
 // Limits and characters: https://docs.oracle.com/iaas/Content/Tagging/Concepts/taggingoverview.htm
@@ -18,9 +17,19 @@ const FREEFORM = "a map of keys, at most 100 characters, to text";
 const DEFINED = 'a map of tag namespaces to maps of keys to text, such as { Operations: { CostCenter: "42" } }';
 const BY_NAME = "names of at most 100 characters without dots and spaces";
 
+const UNSEEN = /^(__proto__|prototype|constructor)$/;
+
 /** Of a map, and not of a list, which valibot takes for one. */
 const mapOf = <const Value extends v.GenericSchema>(name: v.GenericSchema<string>, of: Value, allowed: string) =>
-  v.pipe(v.custom<Record<string, unknown>>(isRecord, allowed), v.record(name, of, allowed));
+  v.pipe(
+    v.custom<Record<string, unknown>>(isRecord, allowed),
+    // Names that valibot would pass over: what is not seen is not made.
+    v.check(
+      (given) => !Object.keys(given).some((key) => UNSEEN.test(key)),
+      `${allowed}, and no key __proto__, prototype or constructor`,
+    ),
+    v.record(name, of, allowed),
+  );
 
 const WHERE =
   "what this program makes at OCI, the reserved IP, the NSG and the key of an installed Vault, and, when it is made, of the load balancer";
@@ -66,7 +75,7 @@ export interface TagsSettings {
 /** The tags alone, of all that a stack says. */
 export const tagsOf = ({ freeformTags, definedTags }: TagsSettings): TagsSettings => ({ freeformTags, definedTags });
 
-const needsOci = (key: keyof TagsSettings): Rule<TagsSettings & LoadBalancerGiven> => ({
+const needsOci = (key: keyof TagsSettings): Rule<TagsSettings & { readonly loadBalancer?: unknown }> => ({
   key,
   reads: ["loadBalancer"],
   when: ({ loadBalancer, [key]: tags }) => loadBalancer === undefined && Object.keys(tags).length > 0,

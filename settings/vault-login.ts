@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { ExternalSecretsGiven } from "./external-secrets.ts";
-import { innerPath, kubernetesName, map, oneOf, says, section, text } from "./fields.ts";
+import { innerPath, kubernetesName, kubernetesSubdomain, map, oneOf, says, section, text } from "./fields.ts";
 import type { Rule } from "./rule.ts";
 
 export const auth = says(
@@ -14,7 +14,7 @@ export const auth = says(
       "The Secret that holds the token, or the AppRole's secret id; in a namespace that the program does not make.",
       v.optional(
         map({
-          name: says("Its name.", kubernetesName("the name of a Secret")),
+          name: says("Its name.", kubernetesSubdomain("the name of a Secret")),
           namespace: says("Its namespace.", kubernetesName("a namespace that exists")),
           key: says("The key in it.", text("a key in the Secret", /^[-._a-zA-Z0-9]+$/)),
         }),

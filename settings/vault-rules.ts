@@ -6,6 +6,9 @@ import { loginRules } from "./vault-login.ts";
 const isInCluster = (address: string) =>
   /^[a-z0-9-]+\.[a-z0-9-]+(\.svc(\.cluster\.local)?)?$/.test(URL.parse(address)?.hostname ?? "");
 
+/** https://github.com/hashicorp/vault/blob/v1.21.0/vault/mount.go, protectedMounts */
+const RESERVED = /^(audit|auth|cubbyhole|identity|sys)(\/|$)/;
+
 const installed = (holds: (vault: VaultGiven, given: Given) => boolean) => (given: Given) =>
   given.vault?.install === true && holds(given.vault, given);
 
@@ -21,6 +24,12 @@ export const vaultRules: readonly Rule<Given>[] = [
     when: ({ cloudflare, vault }) => cloudflare.token !== "none" && vault === undefined,
     allowed:
       'a map with address or install: true, required where a DNS token is kept; or set cloudflare.token to "none"',
+  },
+  {
+    key: "vault.mount",
+    reads: [],
+    when: ({ vault }) => vault !== undefined && RESERVED.test(vault.mount),
+    allowed: "the mount of a KV engine; audit, auth, cubbyhole, identity and sys are Vault's own",
   },
   // Before all others: nothing else about a Vault that is not to be installed is worth telling.
   {

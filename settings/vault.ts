@@ -1,7 +1,8 @@
 import * as v from "valibot";
+import { isUrl } from "./addresses.ts";
 import type { CloudflareGiven, TokenSettings } from "./cloudflare.ts";
 import type { ExternalSecretsGiven } from "./external-secrets.ts";
-import { flag, innerPath, isUrl, map, ocid, once, oneOf, pem, says, text } from "./fields.ts";
+import { flag, innerPath, map, ocid, once, oneOf, pem, says, text } from "./fields.ts";
 import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Size } from "./size.ts";
 import { type TagsSettings, tagsOf } from "./tags.ts";
@@ -37,7 +38,6 @@ export const vault = says(
         v.optional(
           v.pipe(
             v.array(text("an audience: text without spaces", /^\S+$/), "a list of audiences"),
-            v.nonEmpty("at least one audience; remove the key for the cluster's own"),
             once("each audience once"),
           ),
         ),

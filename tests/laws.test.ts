@@ -86,10 +86,10 @@ describe.each(variants)("$name", (variant) => {
     expect(broken).toEqual([]);
   });
 
-  it("marks every token as a secret wherever it goes", () => {
+  it("marks every token and password as a secret wherever it goes", () => {
     const clear = all
       .flatMap(({ name, inputs }) => texts(inputs, name))
-      .filter(([, text]) => /the-supplied-token|dns-token-\d/.test(text));
+      .filter(([, text]) => /the-supplied-token|the-charts-password|dns-token-\d/.test(text));
     expect(clear).toEqual([]);
   });
 

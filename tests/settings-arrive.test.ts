@@ -88,7 +88,7 @@ describe("settings other than the defaults", () => {
       },
     });
     expect(inputsOf("token-secret").spec).toMatchObject({
-      data: [{ remoteRef: { key: "team/token", property: "cf-api-token" } }],
+      data: [{ remoteRef: { key: "kv/data/team/token", property: "cf-api-token" } }],
     });
     expect(inputsOf("external-secrets")).toMatchObject({
       namespace: "eso",

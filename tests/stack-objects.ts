@@ -100,7 +100,7 @@ export const common = {
       refreshInterval: "1h",
       secretStoreRef: { kind: "ClusterSecretStore", name: "vault-backend" },
       target: { name: "cloudflare-token-secret", creationPolicy: "Owner" },
-      data: [{ secretKey: "api-token", remoteRef: { key: "prod/cert-manager", property: "cf-api-token" } }],
+      data: [{ secretKey: "api-token", remoteRef: { key: "secret/data/prod/cert-manager", property: "cf-api-token" } }],
     },
   },
   certificate: {

@@ -1,4 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { graphOf } from "../sandbox/schedule/graph.ts";
+import { replayUp } from "../sandbox/schedule/up.ts";
+import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
+import { worldWithBareVault } from "../sandbox/world/beginnings.ts";
+import { problemsOf } from "../sandbox/world/served.ts";
+import { planOf } from "../tools/plan/plan.ts";
 import { named, registrationsOf } from "./harness.ts";
 import { gatewayPorts, objects, secretOf, virtualService } from "./stack-objects.ts";
 
@@ -66,13 +72,28 @@ describe("a stack with other settings", () => {
   it("merges an operator's chart values over its own, maps key by key and lists whole", async () => {
     const registrations = await registrationsOf("prod", {
       charts: {
-        istio: { values: { gateway: { service: { ports: [{ port: 443 }] }, tolerations: [{ key: "edge" }] } } },
+        istio: {
+          values: {
+            gateway: { service: { clusterIP: "" }, topologySpreadConstraints: [], tolerations: [{ key: "edge" }] },
+          },
+        },
       },
     });
     const values = named(registrations, "ingress-gateway").inputs.values as Record<string, Record<string, unknown>>;
     expect(values.tolerations).toEqual([{ key: "edge" }]);
-    expect(values.service?.ports).toEqual([{ port: 443 }]);
-    expect(values.service?.type).toBe("LoadBalancer");
+    expect(values.topologySpreadConstraints).toEqual([]);
+    expect(values.service).toMatchObject({ type: "LoadBalancer", clusterIP: "" });
+  });
+
+  it("is harmless where names are those that JavaScript knows", async () => {
+    const vault = { address: "http://127.0.0.1:8200", access: "managed", mount: "__proto__", path: "constructor" };
+    const services = [{ name: "constructor", namespace: "argocd", port: 80 }];
+    const registrations = await registrationsOf("prod", { vault, services }, {}, willingCloud(worldWithBareVault()));
+    const { world, failures } = replayUp(graphOf(registrations), { state: worldWithBareVault() });
+    world.advance(world.now + world.seconds("reflection"));
+    expect(failures).toEqual([]);
+    expect(problemsOf(world, "constructor.cluster.example.com")).toEqual([]);
+    expect(JSON.stringify(planOf("prod", registrations).resources)).toContain("__proto__/data/constructor");
   });
 
   it("names an issuer for each ACME server", async () => {
@@ -98,7 +119,7 @@ describe("a stack with other settings", () => {
 
   it("refuses a wrong setting before it registers anything", async () => {
     await expect(registrationsOf("prod", { domain: "*.example.com", size: "huge" })).rejects.toThrow(
-      '2 mistake(s) in the stack\'s configuration:\n  oke-platform:domain is "*.example.com"; allowed: a DNS zone such as example.com: lower case, no wildcard, no scheme, no path\n  oke-platform:size is "huge"; allowed: "small" or "production"',
+      '2 mistake(s) in the stack\'s configuration:\n  oke-platform:domain is "*.example.com"; allowed: a DNS zone such as example.com: no wildcard, no scheme, no path\n  oke-platform:size is "huge"; allowed: "small" or "production"',
     );
   });
 });

@@ -56,10 +56,17 @@ export const variants: readonly Variant[] = [
     worldOf: withReservedIp,
   },
   {
-    name: "a supplied token",
+    name: "a supplied token, charts by a login",
     stack: "prod",
-    changes: { cloudflare: { token: "supplied" } },
-    secrets: { cloudflareApiToken: "the-supplied-token" },
+    changes: {
+      cloudflare: { token: "supplied" },
+      charts: {
+        mirror: "oci://registry.example.com/charts",
+        username: "robot",
+        reflector: { repo: "https://charts.example.com", username: "robot" },
+      },
+    },
+    secrets: { cloudflareApiToken: "the-supplied-token", chartsPassword: "the-charts-password" },
     worldOf: withToken,
   },
   { name: "a rotated token", stack: "prod", changes: { cloudflare: { tokenSerial: 3 } } },

@@ -11,8 +11,13 @@ const PROPERTY = "cf-api-token";
 
 /** The Cloudflare token in Vault, the one place that the cluster reads it from. */
 export class VaultSecret extends pulumi.ComponentResource {
-  /** Where the token is: its path, the property that holds it, and Vault's version of the newest write, a number in text. */
-  readonly written: { readonly path: string; readonly property: string; readonly version: pulumi.Output<string> };
+  /** Where the token is: mount and path, the property that holds it, and Vault's version of the newest write, a number in text. */
+  readonly written: {
+    readonly mount: string;
+    readonly path: string;
+    readonly property: string;
+    readonly version: pulumi.Output<string>;
+  };
 
   constructor(name: string, args: VaultSecretArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultSecret", name, {}, opts);
@@ -34,7 +39,7 @@ export class VaultSecret extends pulumi.ComponentResource {
     const version = pulumi.unsecret(
       pulumi.all([args.token, secret.metadata]).apply(([_token, { version }]) => version ?? ""),
     );
-    this.written = { path: args.path, property: PROPERTY, version };
+    this.written = { mount: args.mount, path: args.path, property: PROPERTY, version };
 
     this.registerOutputs({ written: this.written });
   }

@@ -8,6 +8,16 @@ import type { Happening, Kind, System } from "./world.ts";
 
 const targetOf = (item: Item) => (item.spec.target as { name: string }).name;
 
+/**
+ * What is left of a key in a version 2 store: the mount in front is taken off, and then `data/`.
+ * https://github.com/external-secrets/external-secrets/blob/v2.9.0/providers/v1/vault/client_get.go#L289
+ */
+function pathIn(mount: string, key: string): string {
+  if (!key.startsWith(`${mount}/`)) return key;
+  const rest = key.slice(mount.length + 1);
+  return rest.startsWith("data/") ? rest.slice("data/".length) : rest;
+}
+
 const sync: Happening = (world, item, tries) => {
   const store = world.item(`ClusterSecretStore /${(item.spec.secretStoreRef as { name: string }).name}`);
   const data: Record<string, string> = {};
@@ -18,10 +28,12 @@ const sync: Happening = (world, item, tries) => {
     remoteRef: { key: string; property: string };
   }[]) {
     if (item.reason !== "" || store === undefined) break;
-    const path = `${vaultProvider(store).path}/${remoteRef.key}`;
+    const { path: mount } = vaultProvider(store);
+    const inMount = pathIn(mount, remoteRef.key);
+    const path = `${mount}/${inMount}`;
     const secret = world.item(`KvSecret /${path}`);
     const value = (secret?.spec.data as Record<string, string> | undefined)?.[remoteRef.property];
-    if (!mayRead(world, policiesOf(world, store) ?? [], vaultProvider(store).path, remoteRef.key))
+    if (!mayRead(world, policiesOf(world, store) ?? [], mount, inMount))
       item.reason = `cannot read ${path}: permission denied`;
     else if (secret === undefined || !secret.ready) item.reason = `Secret does not exist: ${path}`;
     else if (value === undefined) item.reason = `cannot find secret data for key: "${remoteRef.property}"`;

@@ -1,14 +1,12 @@
-import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { promisify } from "node:util";
 import { parseAllDocuments } from "yaml";
 import { charts } from "../../versions.ts";
 import { type ApiServer, type Manifest, Refusal } from "./api-server.ts";
+import { directoryOf } from "./go-module.ts";
 
-// The custom resource definitions that the charts install, from their makers' Go modules: the module proxy serves them
-// where no chart repository is reached.
+// The custom resource definitions that the charts install, from their makers' Go modules.
 
 /** A definition, as far as it is read here. */
 export interface Definition extends Manifest {
@@ -54,14 +52,7 @@ export type Maker = keyof typeof modules;
  */
 export async function definitionsOf(maker: Maker): Promise<Definition[]> {
   const { module, version, place } = modules[maker];
-  // Not -mod=vendor or =readonly, which a go.mod around may ask for.
-  const env = { ...process.env, GOWORK: "off", GOFLAGS: "-mod=mod" };
-  const args = ["mod", "download", "-json", `${module}@${version}`];
-  const { stdout } = await promisify(execFile)("go", args, { env, cwd: import.meta.dirname }).catch((error) => {
-    const { stdout, message } = error as { stdout?: string; message: string };
-    throw new Error(`no definitions of ${module}@${version}, which come by go mod download: ${stdout || message}`);
-  });
-  const directory = join((JSON.parse(stdout) as { Dir: string }).Dir, place);
+  const directory = join(await directoryOf(module, version), place);
   const files = (await readdir(directory)).filter((file) => /^(?!kustomization).*\.yaml$/.test(file)).sort();
   const sources = await Promise.all(files.map((file) => readFile(join(directory, file), "utf8")));
   return sources

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { chartOf } from "../../components/release.ts";
+import { ownershipOf } from "../../settings/chart-values.ts";
 import { named, registrationsOf } from "../harness.ts";
 
 describe("values for the charts", () => {
@@ -38,4 +40,22 @@ describe("values for the charts", () => {
       expect(used.filter((key) => !keys.includes(key))).toEqual([]);
     }
   });
+
+  it.each(["prod", "lab", "fresh"])(
+    "of %s are what the table of the charts' ownership says that they are",
+    async (stack) => {
+      const releases = (await registrationsOf(stack)).filter(({ type }) => type === "kubernetes:helm.sh/v3:Release");
+      const written = releases.flatMap(({ inputs }) => {
+        const { chart } = chartOf(inputs);
+        return ownershipOf(chart).owned.flatMap(({ at, is }) => {
+          const value = at.reduce<unknown>((inner, key) => Object(inner)[String(key)], inputs.values);
+          return is === undefined || value === undefined ? [] : [{ at: [chart, ...at].join("."), is, value }];
+        });
+      });
+      expect(written.filter(({ is, value }) => is !== value)).toEqual([]);
+      expect(written.map(({ at }) => at)).toEqual(
+        expect.arrayContaining(["cert-manager.crds.enabled", "reflector.replicaCount", "gateway.labels.istio"]),
+      );
+    },
+  );
 });

@@ -48,17 +48,25 @@ describe("the backends", () => {
 
 describe("the PROXY protocol", () => {
   it("is spoken by both sides or by none: with one alone no request is answered", async () => {
-    const problemsWith = async (values: object) => {
+    /** With what the pods are told, changed past the program. */
+    const problemsWith = async (podAnnotations: object, values: object = {}) => {
       const changes = {
         ...balancer({ rules: "SL-All", proxyProtocol: 1 }),
         charts: { istio: { values: { gateway: values } } },
       };
-      const { world } = replayUp(graphOf(await registrationsOf("prod", changes)));
+      const told = (await registrationsOf("prod", changes)).map((it) => {
+        const values = it.inputs.values as Record<string, object> | undefined;
+        const pods = { podAnnotations: { ...values?.podAnnotations, ...podAnnotations } };
+        return it.name === "ingress-gateway" ? { ...it, inputs: { ...it.inputs, values: { ...values, ...pods } } } : it;
+      });
+      const { world } = replayUp(graphOf(told));
       world.advance(world.now + world.seconds("reflection"));
       return problemsOf(world, "vault.cluster.example.com");
     };
+    const trusting = "gatewayTopology: { numTrustedProxies: 1 }";
     expect(await problemsWith({})).toEqual([]);
-    expect(await problemsWith({ podAnnotations: { "proxy.istio.io/config": "{}" } })).toEqual([
+    expect(await problemsWith({}, { podAnnotations: { "proxy.istio.io/config": trusting } })).toEqual([]);
+    expect(await problemsWith({ "proxy.istio.io/config": trusting })).toEqual([
       "vault.cluster.example.com: the load balancer speaks the PROXY protocol and the gateway does not expect it",
     ]);
   });

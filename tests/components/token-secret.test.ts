@@ -8,6 +8,20 @@ import { named, registrationsOf } from "../harness.ts";
 import { waitFor } from "./vault/objects.ts";
 
 describe("the token's ExternalSecret", () => {
+  it.each([
+    ["secret", "prod/cert-manager"],
+    ["prod", "prod/cert-manager"],
+    ["kv/eu", "kv/eu/data/token"],
+  ])("asks for a key that no strip makes another of: mount %s, path %s", async (mount, path) => {
+    const all = await registrationsOf("prod", {
+      vault: { address: "http://127.0.0.1:8200", access: "managed", mount, path },
+    });
+    expect(named(all, "token-secret").inputs.spec).toMatchObject({
+      data: [{ remoteRef: { key: `${mount}/data/${path}`, property: "cf-api-token" } }],
+    });
+    expect(named(all, "secret-store").inputs.spec).toMatchObject({ provider: { vault: { path: mount } } });
+  });
+
   const annotationsOf = (all: Registration[]) =>
     (named(all, "token-secret").inputs.metadata as { annotations: unknown }).annotations;
 

@@ -15,6 +15,8 @@ import { everythingIn, SCALE, withSettings } from "./harness.ts";
 
 /** Credentials of the run, which no part of the program reads. */
 const CREDENTIALS = { CLOUDFLARE_API_TOKEN: "canary-of-cloudflare", VAULT_TOKEN: "canary-of-vault" };
+/** At the charts' source. */
+const PASSWORD = "canary-at-the-charts-source";
 const SUPPLIED = ["first-canary-that-was-supplied", "second-canary-that-was-supplied", "third-canary with a blank"];
 
 let directory: string;
@@ -44,7 +46,7 @@ async function watchArguments(stop: AbortSignal, seen: Set<string>): Promise<voi
 
 it("is none of state, output at verbosity 5, event log, plan, errors, arguments, temporary files and the world's file", async () => {
   const seen: string[] = [];
-  const secrets = new Set([...SUPPLIED, ...Object.values(CREDENTIALS)]);
+  const secrets = new Set([...SUPPLIED, PASSWORD, ...Object.values(CREDENTIALS)]);
   const options = {
     logToStdErr: true,
     logFlow: true,
@@ -67,10 +69,13 @@ it("is none of state, output at verbosity 5, event log, plan, errors, arguments,
       scale: SCALE,
       world,
       configure(config: StackConfig) {
-        const { values, secrets } = withSettings(settings)(config);
-        if (token === undefined) return { values, secrets };
-        const key = "oke-platform:cloudflareApiToken";
-        return { values: { ...values, [key]: token }, secrets: [...secrets, key] };
+        const charts = { mirror: "oci://registry.example.com/charts", username: "robot" };
+        const { values, secrets } = withSettings({ ...settings, charts })(config);
+        const sealed = {
+          "oke-platform:chartsPassword": PASSWORD,
+          ...(token !== undefined && { "oke-platform:cloudflareApiToken": token }),
+        };
+        return { values: { ...values, ...sealed }, secrets: [...secrets, ...Object.keys(sealed)] };
       },
     });
   const stop = new AbortController();
@@ -115,7 +120,7 @@ it("is none of state, output at verbosity 5, event log, plan, errors, arguments,
   expect([...processes].some((line) => line.includes("pulumi\0up"))).toBe(true);
   expect(left).toContain('"ciphertext"');
   expect(left).toContain('"level":"INFO"');
-  expect(secrets.size).toBe(7);
+  expect(secrets.size).toBe(8);
   const places = (secret: string) => {
     const at = left.indexOf(secret);
     return at < 0 ? [] : [left.slice(Math.max(0, at - 200), at).replaceAll(secret, "[it]")];

@@ -27,18 +27,18 @@ const certManager = (version: string) => ({ charts: { certManager: { version } }
 
 describe("who signs", () => {
   itJudges([
-    ["acme", "a map with keys of email, server, caBundle, propagationSeconds, eab", ["x", ["x"], null], []],
-    ["acme.email", anEmail, ["platform", "", null, 5], ["platform@example.com"]],
+    ["acme", "a map with keys of email, server, caBundle, propagationSeconds, eab", ["x", ["x"]], []],
+    ["acme.email", anEmail, ["platform", 5], ["platform@example.com"]],
     [
       "acme.server",
       '"staging", "production", "ca" or the https URL of an ACME directory',
-      ["live", "http://acme.example.com/", "acme.example.com", null],
+      ["live", "http://acme.example.com/", "acme.example.com"],
       [undefined, "staging", "production", "ca", other],
     ],
     ["acme.propagationSeconds", "a whole number from 0 to 3600 (seconds)", [3601, -1, 30.5, "30"], [10, 3600]],
   ]);
   itJudges(
-    [["acme.caBundle", "PEM, one or more -----BEGIN CERTIFICATE----- blocks", ["AAAA", ""], [PEM, PEM.repeat(2)]]],
+    [["acme.caBundle", "PEM, one or more -----BEGIN CERTIFICATE----- blocks", ["AAAA"], [PEM, PEM.repeat(2)]]],
     account({ server: other }),
   );
 

@@ -1,21 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { parseSettings } from "../../settings/settings.ts";
 import { charts as defaults } from "../../versions.ts";
-import { balanced, elsewhere, itJudges, itRefuses, type Raw, settingsOf } from "./stacks.ts";
+import { configOf, itJudges, itRefuses, mistakesIn, oke, settingsOf } from "./stacks.ts";
 
 const exactly = "one exact version such as 1.31.4, no range";
 const source = "https://<repository>, oci://<registry path>, or a directory that starts with / or ./";
 const aMap = "a map of chart values, merged over the program's own";
 const names = Object.keys(defaults) as (keyof typeof defaults)[];
-const free = (path: string) =>
-  `no Service of type LoadBalancer with loadBalancer.alwaysFree, whose one load balancer is the gateway's; change ${path}`;
-const decided = (path: string) => `nothing in gateway.${path}, which loadBalancer decides; use its settings`;
-const gatewayValues = (service: object) => ({ charts: { istio: { values: { gateway: { service } } } } });
-const annotation = (name: string) => ({ annotations: { [`service.beta.kubernetes.io/${name}`]: "x" } });
-const shown = (value: unknown) => {
-  const json = JSON.stringify(value);
-  return json.length > 100 ? `${json.slice(0, 100)}…` : json;
-};
-
 describe("the charts", () => {
   const sources = ["https://charts.example.com", "http://a", "oci://mirror/charts", "/charts", "./charts", "../charts"];
   const noSources = [
@@ -24,7 +15,8 @@ describe("the charts", () => {
     "git@example.com:charts",
     "https://",
     "charts/",
-    "",
+    "https://charts.example.com/?token=s3same",
+    "https://charts.example.com#x",
   ];
   itJudges([
     ["charts.mirror", source, noSources, [undefined, ...sources]],
@@ -32,7 +24,7 @@ describe("the charts", () => {
       [
         `charts.${name}.version`,
         exactly,
-        ["^1.31.4", "~1.31.4", ">=1.31.4", "1.31.x", "1.31", "latest", ""],
+        ["^1.31.4", "~1.31.4", ">=1.31.4", "1.31.x", "1.31", "latest"],
         [undefined, "1.31.4", "v1.31.4", "1.31.4-rc.1", "1.31.4+b"],
       ],
       [`charts.${name}.repo`, source, noSources, [undefined, ...sources]],
@@ -52,74 +44,17 @@ describe("the charts", () => {
       [[1]],
       [undefined, { a: 1 }],
     ]),
-    ["charts.istio", "a map with keys of version, repo, values", [null, 5], [undefined]],
+    ["charts.istio", "a map with keys of version, repo, username, values", [5], [undefined]],
   ]);
 
   itRefuses([
     [
       "an unknown chart, and an unknown one of Istio's",
       { charts: { argocd: {}, istio: { values: { cni: {} } } } },
-      "charts.argocd is no setting; allowed: a map with no other keys than mirror, certManager, reflector, istio, externalSecrets, vault",
+      "charts.argocd is no setting; allowed: a map with no other keys than mirror, username, certManager, reflector, istio, externalSecrets, vault",
       "charts.istio.values.cni is no setting; allowed: a map with no other keys than base, istiod, gateway",
     ],
-    ...names
-      .filter((name) => name !== "istio")
-      .map((name): [string, Raw, string] => [
-        `a second load balancer with alwaysFree in ${name}`,
-        {
-          ...balanced({ alwaysFree: true }),
-          charts: { [name]: { values: { list: [{ type: "ClusterIP" }, { type: "LoadBalancer" }] } } },
-        },
-        `charts.${name}.values is {"list":[{"type":"ClusterIP"},{"type":"LoadBalancer"}]}; allowed: ${free("list.1.type")}`,
-      ]),
-    [
-      "a second load balancer with alwaysFree in Istio's, the first of two",
-      {
-        ...balanced({ alwaysFree: true }),
-        charts: { istio: { values: { istiod: { a: "LoadBalancer", b: "LoadBalancer" } } } },
-      },
-      `charts.istio.values is {"istiod":{"a":"LoadBalancer","b":"LoadBalancer"}}; allowed: ${free("istiod.a")}`,
-    ],
-    ...["type", "loadBalancerIP", "loadBalancerSourceRanges", "externalTrafficPolicy"].map(
-      (field): [string, Raw, string] => [
-        `service.${field}, which the load balancer decides`,
-        gatewayValues({ [field]: "x" }),
-        `charts.istio.values is ${shown({ gateway: { service: { [field]: "x" } } })}; allowed: ${decided(`service.${field}`)}`,
-      ],
-    ),
-    ...[
-      "load-balancer-type",
-      "security-rule-management-mode",
-      "security-list-management-mode",
-      "network-security-groups",
-      "network-security-group",
-      "oci-load-balancer-shape",
-      "oci-load-balancer-shape-flex-min",
-      "oci-load-balancer-internal",
-      "oci-load-balancer-connection-idle-timeout",
-      "oci-load-balancer-health-check-retries",
-      "oci-load-balancer-subnet1",
-    ].map((name): [string, Raw, string] => [
-      `the annotation ${name}, which the load balancer decides`,
-      gatewayValues(annotation(name)),
-      `charts.istio.values is ${shown({ gateway: { service: annotation(name) } })}; allowed: ${decided(`service.annotations.service.beta.kubernetes.io/${name}`)}`,
-    ]),
-    [
-      "only the load balancer when values would be judged by a wrong one",
-      { ...balanced({ rules: "x", alwaysFree: "x" }), charts: { vault: { values: { type: "LoadBalancer" } } } },
-      'loadBalancer.alwaysFree is "x"; allowed: true or false',
-      'loadBalancer.rules is "x"; allowed: "SL-All" or "NSG" or "None"',
-    ],
   ]);
-
-  it.each<[what: string, changes: Raw]>([
-    ["an annotation that the load balancer leaves alone", gatewayValues(annotation("oci-load-balancer-tls-secret"))],
-    ["the Service's other fields", gatewayValues({ ports: [], annotations: "x" })],
-    ["a load balancer elsewhere without alwaysFree", { charts: { vault: { values: { type: "LoadBalancer" } } } }],
-    ["any Service without a load balancer", { ...elsewhere, ...gatewayValues({ type: "LoadBalancer" }) }],
-  ])("may hold %s", (_what, changes) => {
-    expect(() => settingsOf(changes)).not.toThrow();
-  });
 
   it("come from their makers in the versions that are pinned", () => {
     expect(settingsOf().charts).toEqual(defaults);
@@ -140,5 +75,78 @@ describe("the charts", () => {
       externalSecrets: { version: defaults.externalSecrets.version, repo: mirror },
       vault: { version: defaults.vault.version, repo: mirror },
     });
+  });
+
+  describe("are asked for with a login", () => {
+    const passwordSet = ["chartsPassword"];
+    const withLogin = { chartsPassword: "s3same", charts: { mirror: "oci://mirror/charts", username: "robot" } };
+    const login = { username: "robot", password: "s3same" };
+
+    it("at the mirror, but not at a source of one's own", () => {
+      const charts = { ...withLogin.charts, vault: { repo: "https://charts.example.com" } };
+      const made = parseSettings(configOf({ ...oke, ...withLogin, charts }, passwordSet)).charts;
+      const mirrored = (version: string) => ({ version, repo: "oci://mirror/charts", login });
+      expect(made).toEqual({
+        certManager: mirrored(defaults.certManager.version),
+        reflector: mirrored(defaults.reflector.version),
+        istio: mirrored(defaults.istio.version),
+        externalSecrets: mirrored(defaults.externalSecrets.version),
+        vault: { version: defaults.vault.version, repo: "https://charts.example.com" },
+      });
+    });
+
+    it("at a source of one's own", () => {
+      const charts = { istio: { repo: "https://charts.example.com", username: "robot" } };
+      const made = parseSettings(configOf({ ...oke, chartsPassword: "s3same", charts }, passwordSet)).charts;
+      expect(made).toEqual({
+        ...defaults,
+        istio: { version: defaults.istio.version, repo: "https://charts.example.com", login },
+      });
+    });
+
+    const alone = "nothing without an https:// or oci:// source in";
+    it.each<[what: string, changes: object, ...lines: string[]]>([
+      [
+        "a user name without a mirror",
+        { chartsPassword: "s3same", charts: { username: "robot" } },
+        `charts.username is "robot"; allowed: ${alone} charts.mirror, for which it is; remove it`,
+      ],
+      [
+        "a user name for a directory, and one for plain HTTP",
+        {
+          chartsPassword: "s3same",
+          charts: { mirror: "./charts", username: "robot", vault: { repo: "http://a", username: "robot" } },
+        },
+        `charts.username is "robot"; allowed: ${alone} charts.mirror, for which it is; remove it`,
+        `charts.vault.username is "robot"; allowed: ${alone} charts.vault.repo, for which it is; remove it`,
+      ],
+      [
+        "a user name without the password",
+        { charts: withLogin.charts },
+        'charts.username is "robot"; allowed: a user name with its password as a secret; pulumi config set --secret chartsPassword',
+      ],
+      [
+        "a password without a user name",
+        { chartsPassword: "s3same" },
+        "chartsPassword is [secret]; allowed: nothing without a user name in charts.username or in that of a chart; set one, or remove the password",
+      ],
+    ])("but not with %s", (_what, changes, ...lines) => {
+      expect(mistakesIn({ ...oke, ...changes }, passwordSet)).toEqual(lines);
+    });
+  });
+
+  it.each([
+    "https://robot:s3same@charts.example.com",
+    "https://robot:s3/s@me@charts.example.com/stable",
+    "http://s3same@charts.example.com",
+    "oci://robot:s3same@registry.example.com/charts",
+    "robot:s3same@charts.example.com",
+  ])("have no login in a source, and none is shown: %s", (source) => {
+    const [line, ...others] = mistakesIn({ ...oke, charts: { mirror: source, vault: { repo: source } } });
+    expect(others).toHaveLength(1);
+    expect(line).toMatch(
+      /^charts\.mirror is "(\w+:\/\/)?\[credentials\]@.*; no user name and no password belong in an address$/,
+    );
+    expect(`${line}${others}`).not.toMatch(/s3|robot|s@me/);
   });
 });

@@ -9,7 +9,7 @@ const noToken = { acme: { server: "ca" }, cloudflare: { token: "none" } };
 
 describe("Cloudflare", () => {
   itJudges([
-    ["cloudflare.token", kinds, ["given", null], [undefined, "scoped"]],
+    ["cloudflare.token", kinds, ["given"], [undefined, "scoped"]],
     ["cloudflare.tokenSerial", "a whole number from 1 to 1000000", [0, 1_000_001, "2"], [undefined, 1, 1_000_000]],
     ["cloudflare.tokenExpiresDays", "a whole number from 1 to 3650 (days)", [0, 3651], [undefined, 1, 3650]],
     ["cloudflare.proxied", "true or false", ["yes"], [undefined, true, false]],
@@ -25,7 +25,7 @@ describe("Cloudflare", () => {
     [
       "only the load balancer when the proxy would be judged by a wrong one",
       { ...balanced({ internal: "true" }), cloudflare: { proxied: true } },
-      'loadBalancer.internal is "true"; allowed: true or false',
+      'loadBalancer.internal is "true"; allowed: true or false; write true, without quotes',
     ],
     [
       "supplied without a token",

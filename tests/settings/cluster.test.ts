@@ -7,18 +7,18 @@ const oneOfTwo = "either id (an OKE cluster's OCID) or context (of a kubeconfig)
 describe("the cluster", () => {
   itJudges([
     ["cluster", keys, [undefined, "kind", [1]], []],
-    ["cluster.id", ocidOf("cluster"), [ids.vcn, ids.cluster.toUpperCase(), "ocid1.cluster.oc1", 5, ""], [ids.cluster]],
+    ["cluster.id", ocidOf("cluster"), [ids.vcn, ids.cluster.toUpperCase(), "ocid1.cluster.oc1", 5], [ids.cluster]],
     [
       "cluster.endpoint",
       '"PUBLIC_ENDPOINT" or "PRIVATE_ENDPOINT" or "VCN_HOSTNAME" or "LEGACY_KUBERNETES"',
-      ["PUBLIC", null],
+      ["PUBLIC"],
       [undefined, "PUBLIC_ENDPOINT", "PRIVATE_ENDPOINT", "VCN_HOSTNAME", "LEGACY_KUBERNETES"],
     ],
   ]);
   itJudges(
     [
-      ["cluster.context", "the name of a kubeconfig context", [" ", "", 5], ["kind"]],
-      ["cluster.kubeconfig", "the path of a kubeconfig file", [" ", "", 5], [undefined, "~/.kube/config"]],
+      ["cluster.context", "the name of a kubeconfig context", [" ", 5], ["kind"]],
+      ["cluster.kubeconfig", "the path of a kubeconfig file", [" ", 5], [undefined, "~/.kube/config"]],
     ],
     elsewhere,
   );

@@ -1,15 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { parseSettings } from "../../settings/settings.ts";
-import { aLabel, configOf, itJudges, itMakes, smallest } from "./stacks.ts";
+import { aLabel, aSubdomain, configOf, itJudges, itMakes, smallest } from "./stacks.ts";
 
 const name = "external-secrets";
 
 describe("External Secrets", () => {
   itJudges([
-    ["externalSecrets", "a map with keys of install, namespace, serviceAccount", [null, "x"], [undefined]],
+    ["externalSecrets", "a map with keys of install, namespace, serviceAccount", ["x"], [undefined]],
     ["externalSecrets.install", "true or false", ["no"], [undefined, true, false]],
-    ["externalSecrets.namespace", `a namespace: ${aLabel}`, ["A", ""], [undefined, "eso"]],
-    ["externalSecrets.serviceAccount", `a service account: ${aLabel}`, ["a."], [undefined, "reader"]],
+    ["externalSecrets.namespace", `a namespace: ${aLabel}`, ["A"], [undefined, "eso"]],
+    [
+      "externalSecrets.serviceAccount",
+      `a service account: ${aSubdomain}`,
+      ["a."],
+      [undefined, "reader", "team.reader"],
+    ],
   ]);
   itMakes([
     ["none", {}, { externalSecrets: { install: true, namespace: name, serviceAccount: name } }],

@@ -10,7 +10,7 @@ describe("the namespaces that get the key", () => {
         [[]],
         [undefined, "all", ["apps"]],
       ],
-      ["reflector.namespaces", 'a list of namespaces, or "all"', ["apps-.*", null, 5], []],
+      ["reflector.namespaces", 'a list of namespaces, or "all"', ["apps-.*", 5], []],
       ["reflector.namespaces[0]", `a namespace: ${aLabel}`, ["Apps"], ["apps"]],
       [
         "reflector.namespaces[0]",

@@ -27,7 +27,7 @@ describe("tags", () => {
     [
       "a defined tag in the dotted form of Pulumi's provider",
       { definedTags: { "Operations.CostCenter": { x: "42" } } },
-      `definedTags.Operations.CostCenter is "Operations.CostCenter"; allowed: ${NAMES}`,
+      `definedTags["Operations.CostCenter"] is "Operations.CostCenter"; allowed: ${NAMES}`,
     ],
     [
       "any without OCI",

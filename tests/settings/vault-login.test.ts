@@ -1,5 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { aLabel, installed, itJudges, itRefuses, LONGEST_LABEL, type Raw, settingsOf, there } from "./stacks.ts";
+import {
+  aLabel,
+  aSubdomain,
+  installed,
+  itJudges,
+  itRefuses,
+  LONGEST_LABEL,
+  type Raw,
+  settingsOf,
+  there,
+} from "./stacks.ts";
 
 const secret = { name: "vault-login", namespace: "default", key: "secret-id" };
 const byToken = (changes: Raw = {}) => there({ auth: { method: "token", secret: { ...secret, ...changes } } });
@@ -10,22 +20,27 @@ const unused = (field: string, value: unknown, method: string) =>
 
 describe("the login to Vault", () => {
   itJudges([
-    ["vault.auth", "a map with keys of method, secret, roleId, path", ["token", null, [1]], [undefined, {}]],
-    ["vault.auth.method", '"kubernetes" or "token" or "appRole"', ["approle", null], [undefined, "kubernetes"]],
+    ["vault.auth", "a map with keys of method, secret, roleId, path", ["token", [1]], [undefined, {}]],
+    ["vault.auth.method", '"kubernetes" or "token" or "appRole"', ["approle"], [undefined, "kubernetes"]],
   ]);
   itJudges(
     [
-      ["vault.auth.secret", "a map with keys of name, namespace, key", ["s3same", []], [secret]],
+      ["vault.auth.secret", "a map with keys of name, namespace, key", ["s3same", ["s3same"]], [secret]],
       [
         "vault.auth.secret.name",
-        `the name of a Secret: ${aLabel}`,
-        ["A", `${LONGEST_LABEL}a`, undefined],
-        [LONGEST_LABEL],
+        `the name of a Secret: ${aSubdomain}`,
+        ["A", "a.", "a".repeat(254), undefined],
+        ["a.b", "a".repeat(253)],
       ],
       ["vault.auth.secret.namespace", `a namespace that exists: ${aLabel}`, ["b.c", undefined], [LONGEST_LABEL]],
-      ["vault.auth.secret.key", "a key in the Secret", ["/", "", undefined], ["A_b-c.1"]],
-      ["vault.auth.roleId", "the role id of an AppRole", ["two words", ""], ["3e5f-7a"]],
-      ["vault.auth.path", "a mount path without slashes at its ends", ["/a", ""], [undefined, "a/b"]],
+      ["vault.auth.secret.key", "a key in the Secret", ["/", undefined], ["A_b-c.1"]],
+      ["vault.auth.roleId", "the role id of an AppRole", ["two words"], ["3e5f-7a"]],
+      [
+        "vault.auth.path",
+        "a mount path without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..",
+        ["/a"],
+        [undefined, "a/b"],
+      ],
     ],
     there({ auth: { method: "appRole", roleId: "role", secret } }),
   );
@@ -78,12 +93,12 @@ describe("the login to Vault", () => {
     [
       "only whether External Secrets is installed when the namespace would be judged by a wrong answer",
       { externalSecrets: { install: "no" }, ...byToken({ namespace: "external-secrets" }) },
-      'externalSecrets.install is "no"; allowed: true or false',
+      'externalSecrets.install is "no"; allowed: true or false; write false, without quotes',
     ],
     [
       "only External Secrets' namespace when the Secret's would be judged by a wrong one",
-      { externalSecrets: { namespace: "" }, ...byToken({ namespace: "cert-manager" }) },
-      `externalSecrets.namespace is ""; allowed: a namespace: ${aLabel}`,
+      { externalSecrets: { namespace: "A" }, ...byToken({ namespace: "cert-manager" }) },
+      `externalSecrets.namespace is "A"; allowed: a namespace: ${aLabel}`,
     ],
     [
       "another login than the one that managed access is made for",

@@ -105,7 +105,7 @@ describe("the rules about Vault", () => {
     [
       "only whether it is installed when other keys would be judged by a wrong answer",
       { vault: { install: "yes", caBundle: PEM, kmsKeyId, initialized: true, auth: { method: "token" } } },
-      'vault.install is "yes"; allowed: true or false',
+      'vault.install is "yes"; allowed: true or false; write true, without quotes',
     ],
   ]);
 

@@ -1,37 +1,37 @@
 import { describe, expect, it } from "vitest";
 import { elsewhere, ids, installed, itJudges, ocidOf, PEM, type Raw, settingsOf, there } from "./stacks.ts";
 
-const mountPath = "a mount path without slashes at its ends";
+const innerPathWords =
+  "without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..";
+const mountPath = `a mount path ${innerPathWords}`;
 const keys =
   "a map with keys of address, clusterAddress, namespace, audiences, mount, path, role, authPath, auth, caBundle, access, install, kmsVaultId, kmsKeyId, initialized";
 
 describe("Vault's fields", () => {
   const url = (who: string) => `the http or https URL at which ${who} reaches Vault`;
   itJudges([
+    ["vault.namespace", `a namespace ${innerPathWords}`, ["/team", "team/", 5], [undefined, "team", "admin/team"]],
     [
-      "vault.namespace",
-      "a namespace without slashes at its ends",
-      ["/team", "team/", 5],
-      [undefined, "team", "admin/team"],
+      "vault.audiences",
+      "a list of audiences",
+      ["vault", { a: "b" }],
+      [undefined, [], ["vault"], ["vault", "https://other"]],
     ],
-    ["vault.audiences", "a list of audiences", ["vault", {}], [undefined, ["vault"], ["vault", "https://other"]]],
-    ["vault.audiences", "at least one audience; remove the key for the cluster's own", [[]], []],
     ["vault.audiences", "each audience once", [["vault", "vault"]], []],
-
-    ["vault", keys, ["https://vault.example.com", null, [1]], []],
+    ["vault", keys, ["https://vault.example.com", [1]], []],
+    ["vault.address", url("this program"), ["vault:8200", "ftp://vault", 5], ["http://vault", "https://vault:8200"]],
+    ["vault.clusterAddress", url("External Secrets"), ["vault:8200"], [undefined, "https://vault.example.org"]],
+    ["vault.mount", mountPath, ["/secret", "secret/", "a//b", "a b"], [undefined, "team/kv"]],
     [
-      "vault.address",
-      url("this program"),
-      ["vault:8200", "ftp://vault", null, 5],
-      ["http://vault", "https://vault:8200"],
+      "vault.path",
+      "a path without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..",
+      ["/a", "a/", "a//b"],
+      [undefined, "a/b"],
     ],
-    ["vault.clusterAddress", url("External Secrets"), ["vault:8200", ""], [undefined, "https://vault.example.org"]],
-    ["vault.mount", mountPath, ["/secret", "secret/", "a//b", "a b", ""], [undefined, "team/kv"]],
-    ["vault.path", "a path without slashes at its ends", ["/a", "a/", "a//b"], [undefined, "a/b"]],
-    ["vault.role", "the name of a role of the Kubernetes auth backend", ["a/b", "", "a b"], [undefined, "A_b-c.1"]],
-    ["vault.authPath", mountPath, ["a/", ""], [undefined, "k8s/eu"]],
+    ["vault.role", "the name of a role of the Kubernetes auth backend", ["a/b", "a b"], [undefined, "A_b-c.1"]],
+    ["vault.authPath", mountPath, ["a/"], [undefined, "k8s/eu"]],
     ["vault.caBundle", "PEM, one or more -----BEGIN CERTIFICATE----- blocks", ["AAAA"], [undefined, PEM]],
-    ["vault.access", '"existing" or "managed"', ["mine", null], [undefined, "existing", "managed"]],
+    ["vault.access", '"existing" or "managed"', ["mine"], [undefined, "existing", "managed"]],
     ["vault.install", "true or false", ["no", 1], [undefined, false]],
     ["vault.initialized", "true or false", ["no", 1], [undefined, false]],
     ["vault.kmsVaultId", ocidOf("vault"), [ids.kmsKey], [undefined]],
@@ -78,6 +78,7 @@ const inProduction = {
 const { kmsVault: vaultId, kmsKey: keyId, compartment: compartmentId } = ids;
 
 describe("Vault becomes", () => {
+  const tags = { freeformTags: {}, definedTags: {} };
   it.each<[what: string, changes: Raw, made: object | undefined]>([
     ["one that is there", {}, isThere],
     [
@@ -113,12 +114,12 @@ describe("Vault becomes", () => {
     [
       "one with a key that is made in a KMS vault that is there",
       installed({ kmsVaultId: vaultId }),
-      { ...isInstalled, seal: { vaultId, compartmentId } },
+      { ...isInstalled, seal: { vaultId, compartmentId, tags } },
     ],
     [
       "one in production, with TLS and a key that is made",
       { size: "production", ...installed() },
-      { ...inProduction, seal: { compartmentId } },
+      { ...inProduction, seal: { compartmentId, tags } },
     ],
     [
       "one in production, at an address of one's own, with a key that is there",
@@ -127,7 +128,7 @@ describe("Vault becomes", () => {
         size: "production",
         ...installed({ address: "https://v.example.com", kmsVaultId: vaultId, kmsKeyId: keyId }),
       },
-      { ...inProduction, address: "https://v.example.com", seal: { vaultId, keyId } },
+      { ...inProduction, address: "https://v.example.com", seal: { vaultId, keyId, tags } },
     ],
     ["one that is there in production, without a load balancer", { ...elsewhere, size: "production" }, isThere],
   ])("%s", (_what, changes, made) => {

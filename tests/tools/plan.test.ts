@@ -4,6 +4,7 @@ import { type Plan, planOf } from "../../tools/plan/plan.ts";
 import { planMermaid } from "../../tools/plan/print.ts";
 import { planCommand } from "../../tools/plan.ts";
 import { ran } from "./command.ts";
+import { registrationOf } from "./diff/registration.ts";
 
 const planned = async (...args: string[]) => {
   const { exitCode, stdout, stderr } = await ran(planCommand, ...args);
@@ -36,6 +37,15 @@ it("prints JSON, sorted, with secrets and what only a cloud knows in words", asy
   expect(text).toContain('"[secret]"');
   expect(text).toContain('"[known after up]"');
   expect(text).not.toContain("4dabf18193072939515e22adb298388d");
+});
+
+it("shows no login that stands in a URL, wherever it came from", () => {
+  const inputs = { values: { env: "https://robot:s3same@proxy.example.com" }, image: "r.example/a:1@sha256:b" };
+  const [release] = planOf("prod", [registrationOf("release", "kubernetes:helm.sh/v3:Release", inputs)]).resources;
+  expect(release?.inputs).toEqual({
+    image: "r.example/a:1@sha256:b",
+    values: { env: "https://[credentials]@proxy.example.com" },
+  });
 });
 
 it.each<[string[], string]>([

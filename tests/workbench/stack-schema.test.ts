@@ -21,7 +21,7 @@ const stacks = readdirSync(projectDirectory).filter((file) => /^Pulumi\..+\.yaml
 const full: Raw = {
   domain: "example.com",
   cluster: { id: ids.cluster },
-  acme: { email: "platform@example.com" },
+  acme: { email: "platform@example.com", eab: { keyId: "kid-1" } },
   loadBalancer: {
     compartmentId: ids.compartment,
     rules: "SL-All",
@@ -142,7 +142,7 @@ describe("the schema for a stack's file", () => {
     expect(accepts({})).toBe(false);
     expect(accepts({ config: { "oke-platform:domain": "example.com" } })).toBe(false);
     expect(accepts({ environment: ["prod"] })).toBe(true);
-    expect(accepts({ environment: ["prod"], config: { "oke-platform:domain": "Example.com" } })).toBe(false);
+    expect(accepts({ environment: ["prod"], config: { "oke-platform:domain": "example" } })).toBe(false);
   });
 
   it("leaves alone what is not this project's", () => {

@@ -3,6 +3,7 @@ import { ISTIO_CHARTS } from "../../components/istio.ts";
 import { CHART_INPUTS, chartOf } from "../../components/release.ts";
 import { isReplicas } from "../../components/sizing.ts";
 import type { Registration } from "../../project/record.ts";
+import { ownedAt } from "../../settings/chart-values.ts";
 import { type Change, isUnder } from "./compare.ts";
 import { ONE_DOOR } from "./load-balancer.ts";
 import { arrow, briefly, code, codes, has, isKind, type Statement, type Story } from "./statement.ts";
@@ -30,6 +31,9 @@ function moveOf({ before, after }: Change): string {
   return [
     ...(from?.version === to?.version ? [] : [`from ${code(from?.version)} to ${code(to?.version)}`]),
     ...(from?.repo === to?.repo ? [] : [`to the source ${code(to?.repo)} instead of ${code(from?.repo)}`]),
+    ...(from?.username === to?.username
+      ? []
+      : [`to a login ${to?.username ? `as ${code(to.username)}` : "of nobody"}`]),
   ].join(", ");
 }
 
@@ -62,10 +66,26 @@ export function releases({ untold }: Story): Statement[] {
       const keys = [...new Set(change.fields.map(({ path }) => /^values\.(\w+)/.exec(path)?.[1] ?? path))];
       const many = `${codes(keys)}, ${change.fields.length} fields in all`;
       const what = change.fields.length > 3 ? many : briefly(change.fields);
-      return { text: `Values of the chart of ${code(change.resource.name)}: ${what}`, changes: [change] };
+      return {
+        text: `Values of the chart of ${code(change.resource.name)}: ${what}`,
+        risk: undoneBy(change),
+        changes: [change],
+      };
     });
   const whole = untold.take((it, change) => isRelease(it) && has(change, "added", "removed")).map(comingOrGoing);
   return [...replicas, ...values, ...whole];
+}
+
+/** What of the program's own changes with the values, which no stack can ask for. */
+function undoneBy({ resource, fields }: Change): string | undefined {
+  const { chart } = chartOf(resource.inputs);
+  const found = fields.flatMap(({ path }) => {
+    const parts = [...path.matchAll(/\["([^"]*)"\]|([^.[\]]+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
+    return ownedAt(chart, parts.slice(1)).map(
+      ({ because }) => `${parts.slice(1).join(".")} is the program's own: ${because}.`,
+    );
+  });
+  return found.length === 0 ? undefined : [...new Set(found)].join(" ");
 }
 
 function comingOrGoing(change: Change): Statement {

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { projectDirectory, stacksIn } from "../../project/stack.ts";
+import { withoutCredentials } from "../../settings/addresses.ts";
 
 // The skeleton of every tool: its arguments and their help declared once, one main guard, one way to word errors.
 
@@ -42,8 +43,9 @@ export const printer =
   (line: string): void =>
     void stdout.write(`${line}\n`);
 
-/** What is said of an error: its message, never its stack. */
-export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** What is said of an error: its message, never its stack, and never a login that is in a URL. */
+export const wordsOf = (error: unknown): string =>
+  withoutCredentials(error instanceof Error ? error.message : String(error));
 
 /**
  * Runs a command line. What its action throws is said on stderr, and ends it with 1.

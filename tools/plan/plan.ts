@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Registration } from "../../project/record.ts";
 import { isSecret } from "../../project/registration.ts";
+import { withoutCredentials } from "../../settings/addresses.ts";
 
 /** What the program would register for a stack, without engine, cloud or credentials. */
 export interface Plan {
@@ -40,7 +41,8 @@ export function planOf(stack: string, registrations: Registration[]): Plan {
 /** Inputs as a person may read them. */
 function readable(value: unknown): unknown {
   // An unknown in the middle of a text makes the whole text unknown.
-  if (typeof value === "string") return value.includes(pulumi.runtime.unknownValue) ? "[known after up]" : value;
+  if (typeof value === "string")
+    return value.includes(pulumi.runtime.unknownValue) ? "[known after up]" : withoutCredentials(value);
   if (Array.isArray(value)) return value.map(readable);
   if (typeof value !== "object" || value === null) return value;
   if (isSecret(value)) return "[secret]";

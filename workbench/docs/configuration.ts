@@ -1,4 +1,7 @@
+import { chartOwnership } from "../../settings/chart-ownership.ts";
 import { PROJECT } from "../../settings/config.ts";
+import type { Owned, Ownership } from "../../settings/ownership.ts";
+import { spelled } from "../../settings/rule.ts";
 import { type Field, settings } from "./fields.ts";
 
 /** The page for whoever writes a stack's file: every key, what it may be, and what happens without it. */
@@ -8,7 +11,43 @@ export const configurationPage = (): string =>
     `For whoever writes or reviews a \`Pulumi.<stack>.yaml\`: every key that may stand in it, what it may be, and what happens without it. Each is written \`${PROJECT}:<key>\`. \`npm run docs\` makes this page from [settings/](../settings/), where the rules over several keys are, too; a preview tells all mistakes of a stack at once.`,
     tableOf(Object.entries(settings)),
     ...Object.entries(settings).flatMap(([name, field]) => sectionOf(name, field)),
+    ...ownershipSection(),
   ].join("\n\n")}\n`;
+
+/** What of the charts' values a stack may not say: rows of one table in the code, which the refusals read. */
+function ownershipSection(): string[] {
+  const rows = Object.entries<Ownership>(chartOwnership).flatMap(([chart, { owned, merged = [], alsoBelow = [] }]) => [
+    ...merged.map(({ at, as }) => [
+      chart,
+      `\`${spelled(at)}\``,
+      as === "list" ? "yours come after the program's" : "both are merged, key by key",
+      "",
+    ]),
+    ...owned.map((row) => [chart, `\`${placeOf(row)}\``, text(row.because), insteadOf(row)]),
+    ...alsoBelow.map((key) => [chart, `\`${key}.<any of these>\``, "the chart reads it as if it stood at its top", ""]),
+  ]);
+  return [
+    "## Values of charts",
+    "What a chart's `values` may not say, because the platform stands on it, and what is merged where Helm would replace it. What is not named here is yours. A takeover of what others have installed reproduces by the setting in the last column what it finds; what has none must be as it is here.",
+    ["| chart | value | why | instead |", "|---|---|---|---|", ...rows.map((row) => `| ${row.join(" | ")} |`)].join(
+      "\n",
+    ),
+  ];
+}
+
+const placeOf = ({ at, having }: Owned) => {
+  const parts = at.map((part) =>
+    typeof part === "string" ? part : part.source === "^\\d+$" ? "0" : `/${part.source}/`,
+  );
+  return `${spelled(parts).replaceAll(".0", "[]")}${having ? ` with /${having.source}/` : ""}`.replaceAll("|", "\\|");
+};
+
+const insteadOf = ({ setting, is, balanced }: Owned) =>
+  [
+    ...(setting === undefined ? [] : [`\`${setting}\``]),
+    ...(is === undefined ? [] : [`it is \`${JSON.stringify(is)}\``]),
+    ...(balanced ? ["only with `loadBalancer`"] : []),
+  ].join("; ");
 
 function sectionOf(name: string, field: Field): string[] {
   const rows = below(name, field);

@@ -1,4 +1,5 @@
 import type * as v from "valibot";
+import { mayBeEmpty } from "../../settings/fields.ts";
 import { fields } from "../../settings/schema.ts";
 
 // What a stack may say, read from the fields that say it.
@@ -8,6 +9,8 @@ export interface Field {
   /** What it is; every setting has one, the items of a list need none. */
   readonly sentence: string | undefined;
   readonly isRequired: boolean;
+  /** Whether it may be left empty, and is then as if it were not set. */
+  readonly mayBeEmpty: boolean;
   /** What stands in its place without it; undefined where nothing does. */
   readonly byDefault: unknown;
   /** What happens without it, where no default says so. */
@@ -62,6 +65,7 @@ function fieldOf(schema: v.GenericSchema): Field {
   return {
     sentence: parts.findLast(({ type }) => type === "description")?.description,
     isRequired: optional === undefined,
+    mayBeEmpty: mayBeEmpty(schema),
     byDefault: optional?.default,
     unset: metadata.unset,
     isSecret: metadata.secret === true,

@@ -20,7 +20,7 @@ const definitions = {
   },
   nothing: {
     description: "Nothing, which is as if it were not set.",
-    type: ["string", "array", "object"],
+    type: ["string", "array", "object", "null"],
     maxLength: 0,
     maxItems: 0,
     maxProperties: 0,
@@ -41,11 +41,7 @@ export const stackSchema: Schema = {
       properties: Object.fromEntries(
         keys.map(([name, key, field]) => [
           key,
-          schemaOf(
-            field,
-            ...(textKeys.includes(name) ? [] : [reference("json")]),
-            ...(field.isRequired ? [] : [reference("nothing")]),
-          ),
+          schemaOf(field, ...(textKeys.includes(name) ? [] : [reference("json")])),
         ]),
       ),
       patternProperties: { [`^${PROJECT}:(?!(${keys.map(([name]) => name).join("|")})$)`]: false },
@@ -71,7 +67,12 @@ function schemaOf(field: Field, ...others: Schema[]): Schema {
     ...(words.length > 0 && { description: words.join(" ") }),
     ...(byDefault !== undefined && unset === undefined && type.kind !== "map" && { default: byDefault }),
     // A secret stands nowhere in clear.
-    anyOf: [...(isSecret ? [] : [checkOf(type)]), reference("stand_in"), ...others],
+    anyOf: [
+      ...(isSecret ? [] : [checkOf(type)]),
+      reference("stand_in"),
+      ...(field.mayBeEmpty ? [reference("nothing")] : []),
+      ...others,
+    ],
   };
 }
 

@@ -1,7 +1,17 @@
 import { describe, expect, it } from "vitest";
 import type { Item, Request } from "../../../sandbox/world/state.ts";
 import type { World } from "../../../sandbox/world/world.ts";
-import { certManager, externalSecret, externalSecrets, kvSecret, policy, role, store } from "./requests.ts";
+import {
+  asAccount,
+  certManager,
+  externalSecret,
+  externalSecrets,
+  kvSecret,
+  policy,
+  role,
+  store,
+  storeWith,
+} from "./requests.ts";
 import {
   fresh,
   having,
@@ -40,6 +50,40 @@ describe("rule 5: an ExternalSecret", () => {
     expect(stateOf(item)).toEqual(
       readable ? READY : { ready: false, reason: "cannot read secret/prod/cert-manager: permission denied" },
     );
+  });
+
+  /** A Vault with the token at a path of a mount, and a store that reads it. */
+  const keptAt = (mount: string, path: string, key: string) => {
+    const world = vaulted();
+    const text = `path "${mount}/data/${path}" { capabilities = ["read"] }`;
+    having(
+      world,
+      ...(mount === "secret" ? [] : [{ kind: "Mount", name: mount, spec: { type: "kv", version: "2" } }]),
+      policy(text),
+      { kind: "KvSecret", name: `${mount}/${path}`, spec: { mount, data: { "cf-api-token": "first" } } },
+      storeWith(asAccount(), { path: mount }),
+    );
+    const item = world.create(externalSecret("cf-api-token", key));
+    pass(world, 2);
+    return stateOf(item);
+  };
+
+  it.each([
+    ["secret", "prod/cert-manager"],
+    ["prod", "prod/cert-manager"],
+    ["kv/eu", "kv/eu/token"],
+    ["secret", "data/token"],
+    ["data", "data/data/token"],
+    ["a", "a"],
+  ])("reads in mount %s at path %s, by the key with mount and data before it", (mount, path) => {
+    expect(keptAt(mount, path, `${mount}/data/${path}`)).toEqual(READY);
+  });
+
+  it.each([
+    ["prod", "prod/cert-manager", "prod/cert-manager", "prod/cert-manager"],
+    ["secret", "data/token", "secret/data/token", "secret/token"],
+  ])("takes the mount off a key that begins so, and data/ after it: %s, %s", (mount, path, key, read) => {
+    expect(keptAt(mount, path, key)).toEqual({ ready: false, reason: `cannot read ${read}: permission denied` });
   });
 
   it("reads nothing under a policy that is not there", () => {

@@ -3,6 +3,8 @@ import type { Registration } from "../../../project/record.ts";
 import { readStack } from "../../../project/stack.ts";
 import { diffOf, type Revision } from "../../../tools/diff/diff.ts";
 import { diffText } from "../../../tools/diff/print.ts";
+import { withoutSecrets } from "../../../tools/plan/plan.ts";
+import { registrationOf } from "./registration.ts";
 import { revision } from "./revision.ts";
 
 // What a reviewer is told of a change.
@@ -184,6 +186,42 @@ describe("a reviewer is told", () => {
     const fresh = diffText("base", [diffOf({ stack: "prod", before: undefined, after: { ...after, sealed: {} } })]);
     expect(fresh).toContain("+   dataJson: [secret]");
     expect(fresh).not.toContain("second-token");
+  });
+
+  it("of a login at the charts' source, and of no password and no login in a URL", async () => {
+    const asked = (charts: object, password: string) => revision({ charts }, { chartsPassword: password });
+    const mirror = "oci://registry.example.com/charts";
+    const before = await asked({ mirror, username: "robot" }, "first-password");
+    const after = await asked({ mirror, username: "other", vault: {} }, "second-password");
+    const text = told(before, after);
+    expect(text).toMatch(/Charts .* go to a login as other/);
+    expect(text).not.toMatch(/first-password|second-password/);
+    const url = (login: string) => ({
+      registrations: withoutSecrets([
+        registrationOf("release", "kubernetes:helm.sh/v3:Release", {
+          chart: "base",
+          version: "1.31.4",
+          repositoryOpts: { repo: `https://${login}charts.example.com` },
+        }),
+      ]),
+      sealed: {},
+    });
+    expect(told(url(""), url("robot:s3same@"))).toContain("to the source https://[credentials]@charts.example.com");
+  });
+
+  it("that a value changes which is the program's own, and why it is", async () => {
+    const release = (enabled: boolean) => ({
+      registrations: [
+        registrationOf("cert-manager", "kubernetes:helm.sh/v3:Release", {
+          chart: "cert-manager",
+          values: { crds: { enabled } },
+        }),
+      ],
+      sealed: {},
+    });
+    expect(told(release(true), release(false))).toContain(
+      "RISK Values of the chart of cert-manager: values.crds.enabled true → false\n       crds.enabled is the program's own: the program's own objects are of these kinds",
+    );
   });
 
   it("of the certificate that visitors see, and not of those of an installed Vault", async () => {
