@@ -7,6 +7,8 @@ const KEPT = [
   "Secret cert-manager/",
   "PublicIp ",
   ...["Namespace /vault", "Secret vault/", "PersistentVolumeClaim vault/", "Vault ", "KmsVault ", "Key "],
+  // A controller's own, which no uninstallation takes.
+  "Lease ",
   ...["Mount ", "AuthBackend ", "AuthBackendConfig "],
 ];
 

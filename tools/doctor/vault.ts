@@ -54,7 +54,7 @@ async function examine(
     { name: "vault: reachable", without: "Vault does not answer, or is not ready" },
     [awaited],
     async (vault) => {
-      const api = vaultApiOf(vault.address, env, limits.callMs);
+      const api = vaultApiOf(vault.address, env, limits.callMs, { namespace: vault.namespace });
       const answer = await api<Health>("sys/health").catch((error: unknown) => failed(error));
       if (!("failure" in answer)) return judgeHealth(vault.address, api, answer, advice);
       if (!answer.isClosed || !isHere(vault.address))
@@ -77,6 +77,13 @@ async function examine(
     health,
     rights,
     await run("vault: KV mount", [awaited, health, token, rights], (vault, api) => judgeMount(vault, api)),
+    ...(env.VAULT_NAMESPACE
+      ? [
+          await run("vault: namespace", [awaited], async ({ namespace }) =>
+            judgeNamespace(namespace, env.VAULT_NAMESPACE),
+          ),
+        ]
+      : []),
   ];
 }
 
@@ -108,10 +115,22 @@ function adviceFor(stack: string, { vault }: Settings) {
 
 type Advice = ReturnType<typeof adviceFor>;
 
+/** Where in Vault, and whose certificate it shows. */
+interface Place {
+  /** @default - VAULT_NAMESPACE */
+  readonly namespace?: string | undefined;
+  readonly clusterCa?: string | undefined;
+}
+
 /** As Pulumi's provider takes them: https://www.pulumi.com/registry/packages/vault/installation-configuration/ */
-export function vaultApiOf(address: string, env: Env, timeoutMs: number, clusterCa?: string): AskVault {
+export function vaultApiOf(
+  address: string,
+  env: Env,
+  timeoutMs: number,
+  { namespace = env.VAULT_NAMESPACE, clusterCa }: Place = {},
+): AskVault {
   const headers = {
-    ...(env.VAULT_NAMESPACE && { "x-vault-namespace": env.VAULT_NAMESPACE }),
+    ...(namespace && { "x-vault-namespace": namespace }),
     ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
   };
   return async (path, body) => {
@@ -148,7 +167,10 @@ async function openForward({ stack, vault, kubeConfig, env, callMs }: ForwardOpt
     const ca = await caOf(vault, config);
     const way = await forward(config, { namespace, pod, port: VAULT_PORT });
     forwards.push(way);
-    return vaultApiOf(`${new URL(vault.address).protocol}//127.0.0.1:${way.port}`, env, callMs, ca);
+    return vaultApiOf(`${new URL(vault.address).protocol}//127.0.0.1:${way.port}`, env, callMs, {
+      namespace: vault.namespace,
+      clusterCa: ca,
+    });
   } catch (error) {
     throw new Stop(
       problem(
@@ -173,6 +195,20 @@ function judgeHealth(at: string, api: AskVault, { status, body }: Answer<Health>
   if (!initialized) return problem("Vault is not initialised", advice.initialise);
   if (sealed) return problem("Vault is sealed", advice.unseal);
   return found(api, ok(`Vault ${version} is unsealed`));
+}
+
+/** Pulumi's provider goes by the environment where the stack says nothing, and External Secrets does not. */
+function judgeNamespace(namespace: string | undefined, inEnvironment: string | undefined): Verdict {
+  if (inEnvironment === namespace) return ok(`${namespace}, by the settings and by VAULT_NAMESPACE`);
+  return namespace === undefined
+    ? problem(
+        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace is not set: the token would be written there, and read elsewhere`,
+        "set vault.namespace, or unset VAULT_NAMESPACE",
+      )
+    : warning(
+        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace, which counts, ${namespace}`,
+        "unset VAULT_NAMESPACE",
+      );
 }
 
 /** What the policy of a run gives: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */

@@ -193,6 +193,36 @@ const faults: Fault[] = [
         "problem: services entry argocd: Service argocd-server in argocd has no port 80; it has 8080, 8443 → correct port",
     },
   },
+  {
+    what: "a port that speaks TLS by its name, and one that does by its appProtocol",
+    plant: (cluster, { services }) => {
+      const named = service("vault", "vault", 8200);
+      named.spec.ports = [{ port: 8200, name: "https-web" }];
+      const said = service("argocd", "argocd-server", 80);
+      said.spec.ports = [{ port: 80, name: "http", appProtocol: "https" }];
+      cluster.services = [named, said];
+      Object.assign((services as Raw[])[0] ?? {}, { protocol: "h2c" });
+    },
+    found: {
+      "kubernetes: services": [
+        "warning: services entry vault: port 8200 of Service vault in vault calls itself https-web, and protocol is h2c: what speaks TLS answers 400 to anything else → set protocol to https, if it does",
+        "warning: services entry argocd: port 80 of Service argocd-server in argocd calls itself https, and protocol is http: what speaks TLS answers 400 to anything else → set protocol to https, if it does",
+      ],
+    },
+  },
+  {
+    what: "a port that speaks no TLS by its name, where https is asked for",
+    plant: (cluster, { services }) => {
+      const named = service("vault", "vault", 8200);
+      named.spec.ports = [{ port: 8200, name: "grpc-api" }];
+      cluster.services = [named, service("argocd", "argocd-server", 80)];
+      for (const entry of services as Raw[]) entry.protocol = "https";
+    },
+    found: {
+      "kubernetes: services":
+        "warning: services entry vault: port 8200 of Service vault in vault calls itself grpc-api, and protocol is https: what speaks no TLS is answered for with 503 → set protocol to http or h2c, if it does not",
+    },
+  },
 ];
 
 describe("a planted fault", () => {
