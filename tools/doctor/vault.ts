@@ -55,16 +55,17 @@ async function examine(
     [awaited],
     async (vault) => {
       const api = vaultApiOf(vault.address, env, limits.callMs, { namespace: vault.namespace });
-      const answer = await api<Health>("sys/health").catch((error: unknown) => failed(error));
+      const server = vaultApiOf(vault.address, env, limits.callMs, ROOT);
+      const answer = await server<Health>("sys/health").catch((error: unknown) => failed(error));
       if (!("failure" in answer)) return judgeHealth(vault.address, api, answer, advice);
       if (!answer.isClosed || !isHere(vault.address))
         return problem(
           `${vault.address}: ${answer.failure}`,
           "correct vault.address; a private CA goes into VAULT_CACERT",
         );
-      const forwarded = await openForward({ stack, vault, kubeConfig, env, callMs: limits.callMs }, forwards);
-      const through = await forwarded<Health>("sys/health");
-      return judgeHealth(`the pod behind ${vault.address}`, forwarded, through, advice);
+      const behind = await openForward({ stack, vault, kubeConfig, env, callMs: limits.callMs }, forwards);
+      const through = await behind(ROOT)<Health>("sys/health");
+      return judgeHealth(`the pod behind ${vault.address}`, behind({ namespace: vault.namespace }), through, advice);
     },
   );
   const token = env.VAULT_TOKEN ? given(env.VAULT_TOKEN) : lacking("VAULT_TOKEN is not set", advice.token);
@@ -122,6 +123,9 @@ interface Place {
   readonly clusterCa?: string | undefined;
 }
 
+/** Health is the whole server's: https://developer.hashicorp.com/vault/docs/enterprise/namespaces#root-only-api-paths */
+const ROOT: Place = { namespace: "" };
+
 /** As Pulumi's provider takes them: https://www.pulumi.com/registry/packages/vault/installation-configuration/ */
 export function vaultApiOf(
   address: string,
@@ -167,10 +171,8 @@ async function openForward({ stack, vault, kubeConfig, env, callMs }: ForwardOpt
     const ca = await caOf(vault, config);
     const way = await forward(config, { namespace, pod, port: VAULT_PORT });
     forwards.push(way);
-    return vaultApiOf(`${new URL(vault.address).protocol}//127.0.0.1:${way.port}`, env, callMs, {
-      namespace: vault.namespace,
-      clusterCa: ca,
-    });
+    const address = `${new URL(vault.address).protocol}//127.0.0.1:${way.port}`;
+    return (place: Place) => vaultApiOf(address, env, callMs, { ...place, clusterCa: ca });
   } catch (error) {
     throw new Stop(
       problem(
