@@ -59,6 +59,13 @@ describe("a healthy cluster", () => {
     expect(await examine(cluster)).toEqual({ told: healthy, installed });
   });
 
+  it("has a certificate to use again only of the issuer that the settings name", async () => {
+    const cluster = runningCluster();
+    const staging = { acme: { email: "a@example.com", server: "staging" } };
+    const installed = { ...running, account: null, hasCertificate: false };
+    expect((await examine(cluster, { ...stack(), ...staging })).installed).toEqual(installed);
+  });
+
   it("is not asked for a namespace of External Secrets where another installation is used", async () => {
     const cluster = freshCluster();
     cluster.namespaces.push(namespace("external-secrets"));
