@@ -21,6 +21,31 @@ interface OciAnswers {
   nsg: { "vcn-id": string; "lifecycle-state": string; "display-name": string };
   publicIp: { "ip-address": string; "lifecycle-state": string; lifetime: string; "assigned-entity-id": string | null };
   availability: { available: number | null };
+  publicIps: Named[];
+  nsgs: Named[];
+  rules: SecurityRule[];
+  kmsVaults: Named[];
+  keys: Named[];
+}
+
+/** What OCI lists, whose names need not be unique. */
+export interface Named {
+  readonly id: string;
+  readonly "display-name": string;
+  readonly "lifecycle-state": string;
+  /** RFC 3339. */
+  readonly "time-created": string;
+}
+
+/** A rule of a network security group. */
+export interface SecurityRule {
+  readonly id: string;
+  readonly description: string | null;
+  readonly direction: string;
+  readonly protocol: string;
+  readonly source: string | null;
+  readonly destination: string | null;
+  readonly "tcp-options": { readonly "destination-port-range": { readonly min: number; readonly max: number } } | null;
 }
 
 /** Asks OCI by the arguments of its CLI. */

@@ -86,7 +86,7 @@ export function releaseVerdicts(places: ReadonlySet<string>, releases: readonly 
       return [
         problem(
           `release ${name} in ${namespace} is ${status}: a run was cut off, and Helm refuses another`,
-          `helm rollback ${name} --namespace ${namespace}, or helm uninstall where there is no revision before`,
+          "npm run repair -- --stack <stack>, unless somebody is still at work",
         ),
       ];
     }

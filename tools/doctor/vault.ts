@@ -24,7 +24,7 @@ import type { Env, Examination } from "./examination.ts";
 // What Vault has, and what the run's token may do in it.
 
 /** Asks Vault's API for a path below `v1`. */
-type AskVault = <Body>(path: string, body?: unknown) => Promise<Answer<Body>>;
+export type AskVault = <Body>(path: string, body?: unknown) => Promise<Answer<Body>>;
 
 /**
  * Examines Vault, and what the run's token may do.
@@ -54,7 +54,7 @@ async function examine(
     { name: "vault: reachable", without: "Vault does not answer, or is not ready" },
     [awaited],
     async (vault) => {
-      const api = apiOf(vault.address, env, limits.callMs);
+      const api = vaultApiOf(vault.address, env, limits.callMs);
       const answer = await api<Health>("sys/health").catch((error: unknown) => failed(error));
       if (!("failure" in answer)) return judgeHealth(vault.address, api, answer, advice);
       if (!answer.isClosed || !isHere(vault.address))
@@ -109,7 +109,7 @@ function adviceFor(stack: string, { vault }: Settings) {
 type Advice = ReturnType<typeof adviceFor>;
 
 /** As Pulumi's provider takes them: https://www.pulumi.com/registry/packages/vault/installation-configuration/ */
-function apiOf(address: string, env: Env, timeoutMs: number, clusterCa?: string): AskVault {
+export function vaultApiOf(address: string, env: Env, timeoutMs: number, clusterCa?: string): AskVault {
   const headers = {
     ...(env.VAULT_NAMESPACE && { "x-vault-namespace": env.VAULT_NAMESPACE }),
     ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
@@ -148,7 +148,7 @@ async function openForward({ stack, vault, kubeConfig, env, callMs }: ForwardOpt
     const ca = await caOf(vault, config);
     const way = await forward(config, { namespace, pod, port: VAULT_PORT });
     forwards.push(way);
-    return apiOf(`${new URL(vault.address).protocol}//127.0.0.1:${way.port}`, env, callMs, ca);
+    return vaultApiOf(`${new URL(vault.address).protocol}//127.0.0.1:${way.port}`, env, callMs, ca);
   } catch (error) {
     throw new Stop(
       problem(

@@ -46,7 +46,7 @@ export async function judgeRecords(
   const faults = rivals.flatMap(({ type, name, content }) => {
     if (type === "A" && address !== undefined && content === address) return [];
     const reason = `${name} has a record already: ${type} ${content}`;
-    const takeOver = "the refusal of pulumi preview has the command that takes over an A record";
+    const takeOver = "npm run repair has the command for an A record";
     const isPerhapsOurs = type === "A" && (installed === undefined || (installed.any && address === undefined));
     if (isPerhapsOurs)
       return [

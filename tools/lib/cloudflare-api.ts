@@ -13,7 +13,7 @@ interface CloudflareAnswer<T> {
 }
 
 /** What Cloudflare answers, or how it refuses. */
-type Answered<T> = { readonly result: T } | { readonly refusal: string };
+export type Answered<T> = { readonly result: T } | { readonly refusal: string };
 
 /** Asks Cloudflare for a path. */
 export type AskCloudflare = <T>(path: string, method?: Question["method"]) => Promise<Answered<T>>;

@@ -76,7 +76,7 @@ describe("a Helm release", () => {
     expect(judged(settings, release("istio-system/istiod", "pending-upgrade", true))).toEqual([
       problem(
         "release istiod in istio-system is pending-upgrade: a run was cut off, and Helm refuses another",
-        "helm rollback istiod --namespace istio-system, or helm uninstall where there is no revision before",
+        "npm run repair -- --stack <stack>, unless somebody is still at work",
       ),
     ]);
   });

@@ -113,7 +113,7 @@ const withCluster = (state: State, change: (cluster: ClusterState) => void): Sta
 };
 
 const perhapsOurs = (host: string) =>
-  `warning: cloudflare: records: ${host} has a record already: A ${ADDRESS}, and whether it is this stack's is not known → where pulumi preview does not refuse it, it is: leave it; else delete it at Cloudflare, or take it over: the refusal of pulumi preview has the command that takes over an A record`;
+  `warning: cloudflare: records: ${host} has a record already: A ${ADDRESS}, and whether it is this stack's is not known → where pulumi preview does not refuse it, it is: leave it; else delete it at Cloudflare, or take it over: npm run repair has the command for an A record`;
 const inUse = `oci: reserved IP: loadBalancer.reservedIp ${ADDRESS} is ASSIGNED, in use by ocid1.privateip.oc1.eu-frankfurt-1.aaaabalancer`;
 const noKiali =
   "problem: kubernetes: services: services entry kiali: Service kiali does not exist in istio-system; its host would answer 503 → deploy it first, or correct service and namespace";
@@ -185,7 +185,7 @@ const cases: readonly Case[] = [
         ),
       ),
     said: [
-      "problem: kubernetes: Helm releases: release istiod in istio-system is pending-upgrade: a run was cut off, and Helm refuses another → helm rollback istiod --namespace istio-system, or helm uninstall where there is no revision before",
+      "problem: kubernetes: Helm releases: release istiod in istio-system is pending-upgrade: a run was cut off, and Helm refuses another → npm run repair -- --stack <stack>, unless somebody is still at work",
     ],
   },
   {

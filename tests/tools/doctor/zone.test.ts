@@ -85,7 +85,7 @@ describe("the zone's SSL mode", () => {
 
 describe("a record at one of the stack's names", () => {
   const BASE = "cluster.example.com";
-  const takeOver = "the refusal of pulumi preview has the command that takes over an A record";
+  const takeOver = "npm run repair has the command for an A record";
   const inTheWay = (what: string) => `problem: ${what} → delete it at Cloudflare; ${takeOver}`;
   const unknown = (what: string) =>
     `warning: ${what}, and whether it is this stack's is not known → where pulumi preview does not refuse it, it is: leave it; else delete it at Cloudflare, or take it over: ${takeOver}`;
