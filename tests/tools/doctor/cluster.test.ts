@@ -156,7 +156,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace external-secrets exists, and Pulumi did not make it → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace external-secrets, or name another with externalSecrets.namespace; if a run of this stack made it, leave it: its refusal says how to take it over",
+        "problem: namespace external-secrets exists, and Pulumi did not make it → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace external-secrets, or name another with externalSecrets.namespace; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
     },
   },
   {
@@ -167,7 +167,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: its refusal says how to take it over",
+        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
     },
   },
   {
