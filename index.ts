@@ -28,7 +28,7 @@ import { readSettings } from "./settings/read.ts";
 
 guardRun();
 const settings = readSettings(new Date());
-const { charts, size, hosts, services, externalSecrets: reader } = settings;
+const { charts, size, hosts, services, records, externalSecrets: reader } = settings;
 // Before anything is registered, so that a Vault that is sealed or out of reach stops the run while nothing is touched.
 const vault = await openVault("vault", settings.vault);
 const inCluster = { providers: { kubernetes: clusterProvider("kubernetes", settings.cluster) } };
@@ -58,7 +58,7 @@ const gateway = new IngressGateway(
 );
 // A reserved address is known before the load balancer is; an internal one is the load balancer's own.
 const address = loadBalancer?.address ?? gateway.address;
-if (settings.records) new DnsRecords("dns-records", { ...settings.records, address });
+if (records) new DnsRecords("dns-records", { ...records, address });
 
 // Vault, where it is installed here. Empty and sealed until somebody initialises it: what needs its content waits for
 // the second phase, which begins when the settings say so, whatever happens to answer before.
@@ -158,7 +158,7 @@ if (settings.phase === "complete") {
   );
   certificate = new WildcardCertificate(
     "certificate",
-    { namespace: certManager.namespace, hosts, issuerName: issuer.issuerName, copies: settings.reflector.namespaces },
+    { namespace: certManager.namespace, hosts, issuer, copies: settings.reflector.namespaces, records },
     {
       ...inCluster,
       // An account that cannot be registered must fail there, not half an hour later at the certificate.

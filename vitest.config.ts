@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 /** Files that need the engine, a cluster or minutes, and have a command of their own. */
 const apart = ["tests/schedules/**", "tests/engine/**", "tests/cluster/**", "tests/e2e/e2e.test.ts"];
 
+/** What holds of the sources' text, where every mutation shows: those that it is tried on must not see it. */
+const ofTheText = "tests/house.test.ts";
+
 /** Milliseconds for a test, and for what goes before and after it: many times what the slowest takes. */
 const within = (ms: number) => ({ testTimeout: ms, hookTimeout: ms });
 
@@ -15,7 +18,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["tests/**/*.test.ts"],
-          exclude: apart,
+          exclude: [...apart, ofTheText],
           ...within(60_000),
           // Half of the time goes into loading the SDK anew for each file. So files share a process, and what a test
           // changes of it is undone.
@@ -24,6 +27,7 @@ export default defineConfig({
           unstubEnvs: true,
         },
       },
+      { test: { name: "house", include: [ofTheText], ...within(60_000) } },
       { test: { name: "schedules", include: ["tests/schedules/**/*.test.ts"], ...within(300_000) } },
       { test: { name: "engine", include: ["tests/engine/**/*.test.ts"], ...within(1_200_000) } },
       {

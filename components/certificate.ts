@@ -1,6 +1,9 @@
 import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
 import * as pulumi from "@pulumi/pulumi";
+import type { RecordsSettings } from "../settings/cloudflare.ts";
 import { awaited } from "./awaited.ts";
+import { challengeHook } from "./challenge.ts";
+import type { Issuer } from "./issuer.ts";
 import { ISTIO_NAMESPACE } from "./istio.ts";
 
 /** The Secret with the wildcard certificate and its key; its copies have the same name. */
@@ -14,8 +17,10 @@ export interface WildcardCertificateArgs {
   readonly namespace: string;
   /** DNS names: the wildcard and the name it stands on. */
   readonly hosts: readonly string[];
-  /** Name of the ClusterIssuer that signs. */
-  readonly issuerName: string;
+  /** The ClusterIssuer that signs. */
+  readonly issuer: Pick<Issuer, "issuerName" | "directory">;
+  /** What the program writes to the zone, which is then looked at before each issuance. @default - it is not looked at */
+  readonly records: RecordsSettings | undefined;
   /** Exact namespaces that Reflector copies the key to, or "all". */
   readonly copies: readonly string[] | "all";
 }
@@ -38,6 +43,8 @@ export class WildcardCertificate extends pulumi.ComponentResource {
   constructor(name: string, args: WildcardCertificateArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:WildcardCertificate", name, {}, opts);
 
+    const { directory } = args.issuer;
+    const possible = args.records && directory && [challengeHook(`${name}-possible`, { ...args.records, directory })];
     awaited<ICertificate>(
       name,
       {
@@ -48,12 +55,12 @@ export class WildcardCertificate extends pulumi.ComponentResource {
           secretName: this.secretName,
           // No common name: Let's Encrypt's newer profiles leave it out, and no client reads it.
           dnsNames: [...args.hosts],
-          issuerRef: { kind: "ClusterIssuer", name: args.issuerName },
+          issuerRef: { kind: "ClusterIssuer", name: args.issuer.issuerName },
           secretTemplate: { annotations: reflection(args.copies) },
         },
       },
       READY_SECONDS,
-      { parent: this },
+      { parent: this, ...(possible && { hooks: { beforeCreate: possible, beforeUpdate: possible } }) },
     );
 
     this.kept = keptCopies(args.copies);

@@ -2,6 +2,7 @@ import { DnsRecord } from "@pulumi/cloudflare/dnsRecord.js";
 import { getDnsRecords } from "@pulumi/cloudflare/getDnsRecords.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { RecordsSettings } from "../settings/cloudflare.ts";
+import { leftOver } from "./adoption.ts";
 import { previewHook } from "./preview-hook.ts";
 import { zoneIdOf } from "./zone.ts";
 
@@ -21,7 +22,7 @@ export class DnsRecords extends pulumi.ComponentResource {
     super(TYPE, name, {}, opts);
 
     const zoneId = zoneIdOf(args.zone, this);
-    const free = previewHook(`${name}-free`, (record) => refuseTaken(name, record));
+    const free = previewHook(`${name}-free`, refuseTaken);
     const record = (child: string, host: string) =>
       new DnsRecord(
         child,
@@ -49,25 +50,19 @@ const RIVALS = ["A", "AAAA", "CNAME"];
  * Refuses to make a record for a host that has one: Cloudflare would answer with both addresses in turn, and half of
  * the visitors would land elsewhere. A hook, because only what is new must be free.
  *
- * @param parent name of the component
  * @throws with what is there, and the way to it
  */
-async function refuseTaken(parent: string, { name, newInputs }: pulumi.ResourceHookArgs): Promise<void> {
+async function refuseTaken({ newInputs }: pulumi.ResourceHookArgs): Promise<void> {
   const { zoneId, name: host } = newInputs as { zoneId: unknown; name: string };
   // A zone that is not known yet has no records.
   if (typeof zoneId !== "string") return;
   const { results } = await getDnsRecords({ zoneId, name: { exact: host } });
   const taken = results.find(({ type }) => RIVALS.includes(type));
   if (taken === undefined) return;
-  const resources = [
-    { type: TYPE, name: parent, component: true },
-    { type: "cloudflare:index/dnsRecord:DnsRecord", name, id: `${zoneId}/${taken.id}`, parent },
-  ];
-  const adopt = `echo '${JSON.stringify({ resources })}' | pulumi import --file /dev/stdin --protect=false --generate-code=false`;
   throw new Error(
-    `${host} has a record already: ${taken.type} ${taken.content}. Delete it at Cloudflare` +
+    `${host} has a record already: ${taken.type} ${taken.content}. ` +
       (taken.type === "A"
-        ? `, or hand it to this stack, and run up again: ${adopt}`
-        : "; an A record cannot be made of it"),
+        ? leftOver(pulumi.getStack())
+        : "Delete it at Cloudflare, and run up again; an A record cannot be made of it"),
   );
 }

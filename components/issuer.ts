@@ -27,10 +27,13 @@ const READY_SECONDS = 300;
 export class Issuer extends pulumi.ComponentResource {
   /** The ClusterIssuer's name. */
   readonly issuerName: string;
+  /** URL of its ACME directory; undefined for a CA in the cluster. */
+  readonly directory: string | undefined;
 
   constructor(name: string, args: IssuerArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:Issuer", name, {}, opts);
     this.issuerName = issuerName(args.issuer);
+    this.directory = args.issuer.kind === "acme" ? args.issuer.directory : undefined;
 
     if (args.issuer.kind === "acme") {
       const { eab } = args.issuer;
@@ -73,7 +76,7 @@ const EAB_KEY = "hmac-key";
  * One name for each ACME server: cert-manager issues a new certificate when the issuer's name in the
  * Certificate changes, and keeps the old one when only the server behind the name does.
  */
-function issuerName(issuer: IssuerSettings): string {
+export function issuerName(issuer: IssuerSettings): string {
   if (issuer.kind === "ca") return CA_ISSUER;
   switch (issuer.directory) {
     case letsEncrypt.production:

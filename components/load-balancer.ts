@@ -221,7 +221,8 @@ async function refuseUsedAddress(reservedIp: string | undefined): Promise<void> 
   if (state === "AVAILABLE") return;
   throw new Error(
     `loadBalancer.reservedIp is ${ipAddress} (${reservedIp}), which is ${state}, in use by ${assignedEntityId}; name an ` +
-      "IP that is AVAILABLE, free this one first, or remove the setting to have one made",
+      "IP that is AVAILABLE, free this one first, or remove the setting to have one made. If it is the load balancer of " +
+      `this stack's gateway, whose run was cut off: npm run repair -- --stack ${pulumi.getStack()}`,
   );
 }
 

@@ -9,7 +9,7 @@ import type { Merged } from "../settings/ownership.ts";
  * Seconds until a release whose workloads are not ready has failed. The longest is the gateway, which waits for
  * OCI to make the load balancer: minutes as a rule, a quarter of an hour on a bad day.
  */
-const RELEASE_SECONDS = 1200;
+export const RELEASE_SECONDS = 1200;
 
 export interface ChartReleaseArgs {
   /** Name of the chart in its repository. */

@@ -47,7 +47,7 @@ const nothingKnown: pulumi.runtime.Mocks = {
 
 const unknown = pulumi.runtime.unknownValue;
 const unknownAnswers: Record<string, Record<string, unknown>> = {
-  "cloudflare:index/getZone:getZone": { zoneId: unknown },
+  "cloudflare:index/getZones:getZones": { results: unknown },
   "cloudflare:index/getApiTokenPermissionGroupsList:getApiTokenPermissionGroupsList": { results: unknown },
   "oci:ContainerEngine/getClusterKubeConfig:getClusterKubeConfig": { content: unknown },
   "oci:Core/getPublicIp:getPublicIp": { ipAddress: unknown },

@@ -139,6 +139,7 @@ export const acmeRules: readonly Rule<AcmeGiven & CloudflareGiven & ChartsGiven>
 const directoryOf = (server: string) =>
   server === "ca" ? undefined : (letsEncrypt[server as keyof typeof letsEncrypt] ?? server);
 
+/** Whether it is one of Let's Encrypt's servers, by its name in the settings or its URL. */
 export const isLetsEncrypt = (server: string) =>
   Object.values<string>(letsEncrypt).includes(URL.parse(directoryOf(server) ?? "")?.href ?? "");
 

@@ -32,7 +32,8 @@ export function judge(config: StackConfig): { given: Given; mistakes: string[] }
       "is stored as a secret, but goes in clear into the cluster and the state; take the mark off, and keep what is secret in Vault or in a Secret of the cluster",
     );
   for (const [name, setting] of Object.entries(set)) {
-    for (const [key, value] of placeholdersIn(name, setting))
+    // What is no setting may be a secret with its key misspelled, and has no value to be put there.
+    for (const [key, value] of Object.hasOwn(fields, name) ? placeholdersIn(name, setting) : [])
       add(key, `still holds the placeholder ${shown(key, value)}; put your own value there`);
     if (secretKeys.includes(name) && !config.secrets.includes(`${PROJECT}:${name}`))
       add(

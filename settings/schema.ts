@@ -62,9 +62,10 @@ function isText(field: v.GenericSchema): boolean {
 
 /** The rules over several fields, but for those about each service, in the order in which they are asked. */
 export const rules: readonly Rule<Given>[] = [
+  // First: what an OKE cluster needs is told beside what is wrong with the cluster.
+  ...loadBalancerRules,
   ...clusterRules,
   ...acmeRules,
-  ...loadBalancerRules,
   ...tagsRules,
   ...chartsRules,
   ...cloudflareRules,

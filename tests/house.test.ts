@@ -73,6 +73,10 @@ broken["tools/long.ts"] = {
   rule: "lint/style/noExcessiveLinesPerFile",
 };
 broken["tools/hidden.ts"] = { text: 'export const hidden = () => import("./long.ts");\n', rule: "plugin" };
+broken["components/typed.ts"] = {
+  text: 'export type Typed = import("../project/stack.ts").StackConfig;\n',
+  rule: "plugin",
+};
 
 describe("lint", () => {
   let directory: string;

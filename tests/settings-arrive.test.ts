@@ -253,7 +253,8 @@ describe("options", () => {
       issuer: awaited(300),
       "secret-store": awaited(300),
       "token-secret": { ...awaited(120), hooks: ["token-secret-one-serial-on"] },
-      certificate: awaited(1800),
+      // Before a create, and before an update.
+      certificate: { ...awaited(1800), hooks: ["certificate-possible", "certificate-possible"] },
     });
   });
 });

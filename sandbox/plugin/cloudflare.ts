@@ -1,5 +1,5 @@
 import { sha256 } from "../world/state.ts";
-import { at, find, type PluginPart } from "./model.ts";
+import { at, type PluginPart } from "./model.ts";
 
 const permissions = { "DNS Write": "perm-dns-write", "Zone Read": "perm-zone-read", "DNS Read": "perm-dns-read" };
 const permissionName = (id: string) => Object.entries(permissions).find(([, known]) => known === id)?.[0] ?? id;
@@ -32,12 +32,12 @@ export const cloudflare: PluginPart = {
     },
   },
   invokes: {
-    "cloudflare:index/getZone:getZone"(world, args) {
-      const { name } = at(args, "filter");
-      const refusal = `failed to find exactly one result: no zone named ${name}`;
-      const { id } = find(world.items("Zone"), (zone) => zone.name === name, refusal);
-      return { id, zoneId: id, name };
-    },
+    "cloudflare:index/getZones:getZones": (world, { name }) => ({
+      results: world
+        .items("Zone")
+        .filter((zone) => zone.name === name)
+        .map(({ id }) => ({ id, name, status: "active", account: { id: "account", name: "the sandbox's" } })),
+    }),
     "cloudflare:index/getApiTokenPermissionGroupsList:getApiTokenPermissionGroupsList": () => ({
       results: Object.entries(permissions).map(([name, id]) => ({
         id,

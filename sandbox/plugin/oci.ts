@@ -28,7 +28,14 @@ export const oci: PluginPart = {
         const peer = inputs.direction === "INGRESS" ? inputs.source : inputs.destination;
         return {
           name: `${inputs.networkSecurityGroupId} ${name}`,
-          spec: { nsg: inputs.networkSecurityGroupId, direction: inputs.direction, peer, min, max },
+          spec: {
+            nsg: inputs.networkSecurityGroupId,
+            description: inputs.description,
+            direction: inputs.direction,
+            peer,
+            min,
+            max,
+          },
         };
       },
     },

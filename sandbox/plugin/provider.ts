@@ -12,8 +12,9 @@ import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import { immutableInputs } from "../../project/immutable.ts";
 import { lastName, type Properties, plain, same, valueAt } from "../../project/registration.ts";
 import { Cloud } from "../cloud.ts";
-import { type Item, keyOf, type Request } from "../world/state.ts";
+import { type Item, keyOf } from "../world/state.ts";
 import type { World } from "../world/world.ts";
+import { killEngine, makeOrDie } from "./crash.ts";
 import { deadlineOf, invoke, modelOf, outputsOf, requestOf } from "./models.ts";
 
 // The provider plugin of the sandbox. The engine starts it once for each of the four packages, in the place of the
@@ -64,21 +65,6 @@ async function ready(key: string, seconds: number | undefined): Promise<{ item: 
   });
 }
 
-/** Makes an object, unless the engine is to die before it. */
-function makeOrDie(world: World, request: Request): { key?: string; dies: boolean } {
-  const { crash } = world.state;
-  if (typeof crash?.at === "number") crash.at -= 1;
-  const dies = crash !== undefined && (crash.at === 0 || crash.at === keyOf(request));
-  if (dies) delete world.state.crash;
-  return dies && !crash.inside ? { dies } : { key: keyOf(world.create(request)), dies };
-}
-
-/** The engine as a machine that loses power leaves it. */
-function killEngine(): Promise<never> {
-  process.kill(process.ppid, "SIGKILL");
-  return new Promise(() => undefined);
-}
-
 async function create(urn: string, inputs: Properties, timeout: number): Promise<{ id: string; outputs: Properties }> {
   const type = typeOf(urn);
   const made = `sandbox-${randomBytes(20).toString("hex")}`;
@@ -115,10 +101,9 @@ function keyById(world: World, urn: string, id: string): string {
 
 function findById(world: World, urn: string, id: string): { key: string; item: Item } | undefined {
   const kind = modelOf(typeOf(urn)).kind;
-  // An import names a Cloudflare record as <zone>/<record>.
-  const own = id.startsWith("zone") ? id.split("/").at(-1) : id;
-  const [key, item] =
-    Object.entries(world.state.items).find(([, candidate]) => candidate.id === own && candidate.kind === kind) ?? [];
+  // An import names some by their place, such as a Cloudflare record as <zone>/<record>.
+  const ids = [id, id.split("/").at(-1)];
+  const [key, item] = Object.entries(world.state.items).find(([, it]) => it.kind === kind && ids.includes(it.id)) ?? [];
   return key === undefined || item === undefined ? undefined : { key, item };
 }
 
@@ -148,7 +133,9 @@ async function read(
   const { imported, refreshed } = modelOf(type);
   const isImport = Object.keys(inputs).length === 0 && imported !== undefined;
   const seen = withoutEmptyMaps(isImport ? imported(found, type) : { ...inputs, ...refreshed?.(found) });
-  return { id: found.id, inputs: seen, outputs: { ...olds, ...seen } };
+  // Of what the state was never told of, also what the cloud adds.
+  const added = Object.keys(olds).length === 0 ? outputsOf(type, seen, found, "") : {};
+  return { id: found.id, inputs: seen, outputs: { ...olds, ...seen, ...added } };
 }
 
 const uidOf = (item: Item) => `uid-${item.namespace}-${item.name}`;

@@ -15,7 +15,7 @@ interface HelmRecord {
   status: Status;
 }
 
-const recordsOf = ({ status }: Item) => (status.records ?? []) as HelmRecord[];
+export const recordsOf = ({ status }: Item) => (status.records ?? []) as HelmRecord[];
 
 /** How the newest revision of a release stands, as `helm status` says it. */
 export const statusOf = (release: Item): Status | undefined => recordsOf(release).at(-1)?.status;
@@ -213,6 +213,12 @@ export function deleteRecord(world: World, release: Item): void {
   delete release.status.abandoned;
   if (recordsOf(release).length === 0) world.drop(release);
   release.ready = statusOf(release) === "deployed";
+}
+
+/** Marks the newest record as failed, as Helm does when it is told to end: an upgrade goes on from there. */
+export function failRecord(release: Item): void {
+  setStatus(release, "failed");
+  delete release.status.abandoned;
 }
 
 /** A release that somebody has installed before, with everything in it up. */

@@ -24,7 +24,7 @@ afterAll(() => server?.stop());
 /** What the doctor finds in the cluster, one a line, without what to do. */
 async function examine(user?: string): Promise<string[]> {
   const settings = await settingsOf("prod", projectDirectory, examples);
-  const examination = { settings, env: {}, limits: AMPLE, run: runner(AMPLE.checkMs, "skipped") };
+  const examination = { stack: "live", settings, env: {}, limits: AMPLE, run: runner(AMPLE.checkMs, "skipped") };
   const { outcomes } = await examineCluster(examination, async () => server.kubeConfig(user));
   return findingsOf(outcomes).map(
     ({ check, level, reason }) => `${level}: ${check.replace("kubernetes: ", "")}: ${reason}`,
@@ -136,6 +136,7 @@ describe("before the first up", () => {
         rule("apps", ["deployments"], ["get"]),
         rule("apiextensions.k8s.io", ["customresourcedefinitions"], ["list"]),
         rule("argoproj.io", ["applications"], ["list"]),
+        rule("cert-manager.io", ["clusterissuers"], ["get"]),
       ],
     });
     await server.apply({

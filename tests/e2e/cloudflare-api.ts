@@ -67,7 +67,10 @@ export async function answer(
     const body = await text(request);
     if (request.headers.authorization !== `Bearer ${token}`) throw new Refusal(403, 9109, "Invalid access token");
     const found = route(zone, records, request, body);
+    // All is on the first page. A client that asks until a page is empty finds the second so.
+    const isBeyond = Number(new URL(request.url ?? "", "http://api").searchParams.get("page") ?? 1) > 1;
     const list = Array.isArray(found) && {
+      ...(isBeyond && { result: [] }),
       result_info: {
         page: 1,
         per_page: Math.max(found.length, 1),

@@ -3,16 +3,26 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { examples } from "../../project/placeholders.ts";
+import type { Registration } from "../../project/record.ts";
+import { projectDirectory } from "../../project/stack.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { emptyWorld } from "../../sandbox/world/beginnings.ts";
 import type { State } from "../../sandbox/world/state.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
-import { changesIn, hasLanguageHost, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
+import { settingsOf } from "../../tools/stack.ts";
+import { registrationsOf } from "../harness.ts";
+import { changesIn, hasLanguageHost, problemsIn, refusalOf, SCALE, settingOf, withSettings } from "./harness.ts";
+import { repaired } from "./repairing.ts";
 
 // What stands in the way at the edge of the cloud, through the real engine.
 
 let directory: string;
+let registrations: Registration[];
+beforeAll(async () => {
+  registrations = await registrationsOf("prod");
+});
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
 });
@@ -22,15 +32,6 @@ afterEach(async () => {
 
 const open = (world: State, changes: Record<string, unknown> = {}, at = directory): Promise<Sandbox> =>
   openSandbox({ directory: at, stack: "prod", scale: SCALE, world, configure: withSettings(changes) });
-
-/** The refusal that a preview ends with. */
-async function refusalOf({ stack }: Sandbox): Promise<string> {
-  const error: Error = await stack.preview().then(
-    () => new Error("nothing was refused"),
-    (reason) => reason,
-  );
-  return /before hook .* failed: (.*)/.exec(error.message)?.[1] ?? error.message;
-}
 
 describe("a zone that has a record for the host", () => {
   const foreign = (spec: Record<string, unknown>) => {
@@ -48,23 +49,36 @@ describe("a zone that has a record for the host", () => {
   };
 
   const command =
-    'echo \'{"resources":[{"type":"oke-platform:platform:DnsRecords","name":"dns-records","component":true},' +
+    'echo \'{"nameTable":{},"resources":[{"type":"oke-platform:platform:DnsRecords","name":"dns-records","component":true},' +
     '{"type":"cloudflare:index/dnsRecord:DnsRecord","name":"dns-records-base","id":"zone0000000000000000000000sandbox/record1","parent":"dns-records"}]}\'' +
-    " | pulumi import --file /dev/stdin --protect=false --generate-code=false";
+    " | pulumi import --file /dev/stdin --protect=false --generate-code=false --stack prod";
 
-  it("is refused in the preview, with the command that takes an A record over", async () => {
+  it("is refused in the preview, with the command that tells what to do", async () => {
     const sandbox = await open(foreign({ type: "A", content: "198.51.100.1" }));
     expect(await refusalOf(sandbox)).toBe(
-      `cluster.example.com has a record already: A 198.51.100.1. Delete it at Cloudflare, or hand it to this stack, and run up again: ${command}`,
+      "cluster.example.com has a record already: A 198.51.100.1. If a run of this stack made it and was cut off: npm run " +
+        "repair -- --stack prod, and up again. If it is somebody else's, remove it first; the same command says how to take it over.",
     );
+    const settings = await settingsOf("prod", projectDirectory, examples);
+    const { findings, isWhole } = await repaired(directory, sandbox, { settings, registrations });
+    expect(isWhole).toBe(false);
+    expect(findings).toEqual([
+      {
+        subject: "DNS record A cluster.example.com",
+        found: "is there, to 198.51.100.1, and no run is known to have been cut off in it",
+        plan: `delete it at Cloudflare, or take it over and run up again: ${command}`,
+        kind: "tell",
+        steps: [],
+      },
+    ]);
   });
 
   // pulumi import loads the project's language host, which the official download has and the engine's module has not.
-  it.skipIf(!hasLanguageHost())("is the stack's own after that command", async () => {
+  it.skipIf(!hasLanguageHost())("is the stack's own after the command that takes it over", async () => {
     const sandbox = await open(foreign({ type: "A", content: "198.51.100.1" }));
     // In the same words, with what a terminal would add.
     const { workDir, envVars } = sandbox.stack.workspace;
-    execFileSync("sh", ["-c", `${command} --yes --skip-preview --stack prod`], {
+    execFileSync("sh", ["-c", `${command} --yes --skip-preview`], {
       cwd: workDir,
       env: { ...process.env, ...envVars, PATH: `${directory}/engine/bin:${process.env.PATH}` },
     });
@@ -81,7 +95,7 @@ describe("a zone that has a record for the host", () => {
   it("is refused without a way to take over what cannot be an A record", async () => {
     const sandbox = await open(foreign({ type: "CNAME", content: "elsewhere.example.org" }));
     expect(await refusalOf(sandbox)).toBe(
-      "cluster.example.com has a record already: CNAME elsewhere.example.org. Delete it at Cloudflare; an A record cannot be made of it",
+      "cluster.example.com has a record already: CNAME elsewhere.example.org. Delete it at Cloudflare, and run up again; an A record cannot be made of it",
     );
   });
 });
@@ -117,7 +131,7 @@ describe("a second stack in the same compartment", () => {
       );
       expect(await refusalOf(greedy)).toBe(
         `loadBalancer.reservedIp is ${taken?.status.ipAddress} (${taken?.id}), which is ASSIGNED, in use by ` +
-          `${clouds.items["LoadBalancer /istio-ingressgateway"]?.id}; name an IP that is AVAILABLE, free this one first, or remove the setting to have one made`,
+          `${clouds.items["LoadBalancer /istio-ingressgateway"]?.id}; name an IP that is AVAILABLE, free this one first, or remove the setting to have one made. If it is the load balancer of this stack's gateway, whose run was cut off: npm run repair -- --stack prod`,
       );
       const second = await open(world, { baseDomain: "second.example.com" }, elsewhere);
       await second.stack.up();

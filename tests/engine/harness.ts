@@ -15,7 +15,7 @@ export const HOSTS = ["vault.cluster.example.com", "argocd.cluster.example.com"]
 
 /** Definitions that the charts of cert-manager and Istio keep, in their groups. */
 export const DEFINITIONS = [
-  ...["acme.cert-manager.io", "cert-manager.io", "extensions.istio.io", "networking.istio.io"],
+  ...["acme.cert-manager.io", "cert-manager.io", "extensions.istio.io", "external-secrets.io", "networking.istio.io"],
   ...["security.istio.io", "telemetry.istio.io"],
 ].map((group) => `CustomResourceDefinition *.${group}`);
 
@@ -82,4 +82,13 @@ export function tokensOf(world: World): { inCluster: string | undefined; valid: 
 /** Whether the CLI's Node.js host is on PATH, which the official download has and the engine's module has not. */
 export function hasLanguageHost(): boolean {
   return (process.env.PATH ?? "").split(delimiter).some((path) => existsSync(join(path, "pulumi-language-nodejs")));
+}
+
+/** The refusal that a preview ends with. */
+export async function refusalOf({ stack }: Sandbox): Promise<string> {
+  const error: Error = await stack.preview().then(
+    () => new Error("nothing was refused"),
+    (reason) => reason,
+  );
+  return /before hook .* failed: (.*)/.exec(error.message)?.[1] ?? error.message;
 }

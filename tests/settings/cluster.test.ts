@@ -36,6 +36,16 @@ describe("the cluster", () => {
       `cluster is {"id":"${ids.cluster}","context":"kind"}; allowed: ${oneOfTwo}`,
     ],
     [
+      "both of them without a load balancer, of which nothing else is told",
+      {
+        cluster: { id: ids.cluster, context: "kind" },
+        loadBalancer: undefined,
+        vault: { install: true, kmsVaultId: ids.kmsVault },
+      },
+      `cluster is {"id":"${ids.cluster}","context":"kind"}; allowed: ${oneOfTwo}`,
+      "loadBalancer is missing; allowed: a map with compartmentId and rules, required on OKE",
+    ],
+    [
       "an endpoint with a context",
       { ...elsewhere, cluster: { context: "kind", endpoint: "PUBLIC_ENDPOINT" } },
       'cluster.endpoint is "PUBLIC_ENDPOINT"; allowed: only with id; remove it',

@@ -119,9 +119,10 @@ describe("a setting that is stored as a secret", () => {
   });
 
   it("is no setting where its key is unknown", () => {
-    expect(mistakesIn({ ...oke, colour: "s3same" }, ["colour"])).toEqual([
-      `colour is no setting; allowed: a map with no other keys than ${keys.join(", ")}`,
-    ]);
+    for (const value of ["s3same", "<s3same>", { s3: "<s3same>" }])
+      expect(mistakesIn({ ...oke, colour: value }, ["colour"])).toEqual([
+        `colour is no setting; allowed: a map with no other keys than ${keys.join(", ")}`,
+      ]);
   });
 });
 

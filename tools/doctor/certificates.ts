@@ -1,7 +1,10 @@
+import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
+import { TLS_SECRET } from "../../components/certificate.ts";
 import { letsEncrypt } from "../../settings/acme.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { type Outcome, problem, skipped, unless, type Verdict, warning } from "../lib/checks.ts";
 import { ask } from "../lib/http.ts";
+import type { Installed } from "./cluster.ts";
 import type { Examination } from "./examination.ts";
 
 // How many certificates Let's Encrypt issued of late, and how many it issues.
@@ -72,28 +75,43 @@ export async function certificateBudget(
 }
 
 /** Examines how near the stack is to Let's Encrypt's limits. */
-export const examineBudget = ({ settings, limits, run }: Examination, today: Date, url: string): Promise<Outcome> =>
+export const examineBudget = (
+  { settings, limits, run }: Examination,
+  today: Date,
+  url: string,
+  installed: Promise<Installed | undefined>,
+): Promise<Outcome> =>
   run(BUDGET, [], async () => {
     const { issuer } = settings;
     if (issuer.kind !== "acme" || issuer.directory !== letsEncrypt.production)
       return skipped("acme.server is not production");
-    return budgetVerdicts(settings, await certificateBudget(settings, today, { url, timeoutMs: limits.logMs }));
+    const budget = await certificateBudget(settings, today, { url, timeoutMs: limits.logMs });
+    return budgetVerdicts(settings, budget, (await installed)?.hasCertificate ?? false);
   });
 
 /** The check's name. */
 export const BUDGET = "certificates: Let's Encrypt's limits";
 
-function budgetVerdicts({ baseDomain, hosts }: Settings, { sameNames, any }: CertificateBudget): readonly Verdict[] {
+/** @param isThere whether the next `up` has a certificate to use again */
+function budgetVerdicts(
+  { baseDomain, hosts }: Settings,
+  { sameNames, any }: CertificateBudget,
+  isThere: boolean,
+): readonly Verdict[] {
   const { sameNames: limit, registeredDomain } = CERTIFICATE_LIMITS;
-  const wait =
-    "keep the namespace cert-manager, whose certificate is used again, or work with acme.server staging; one more is allowed every 34 hours";
+  const fault = isThere ? warning : problem;
+  const wait = `${
+    isThere
+      ? `keep Secret ${CERT_MANAGER_NAMESPACE}/${TLS_SECRET}, which the next up uses again`
+      : "wait, or work with acme.server staging"
+  }; one more is allowed every 34 hours`;
   const faults: Verdict[] = [];
   const same = `${sameNames} certificate(s) for ${hosts.join(" and ")} in seven days, of ${limit}`;
-  if (sameNames >= limit) faults.push(problem(same, wait));
+  if (sameNames >= limit) faults.push(fault(same, wait));
   else if (sameNames >= 3) faults.push(warning(same, wait));
   if (any >= registeredDomain)
     faults.push(
-      problem(
+      fault(
         `${any} certificates below ${baseDomain} in seven days; a registered domain gets ${registeredDomain}`,
         "wait: one more is allowed every 202 minutes",
       ),

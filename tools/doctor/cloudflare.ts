@@ -1,4 +1,4 @@
-import { letsEncrypt } from "../../settings/acme.ts";
+import { activeZone, type Zone, zoneFault } from "../../components/zone.ts";
 import type { Settings } from "../../settings/settings.ts";
 import {
   found,
@@ -7,33 +7,17 @@ import {
   type Outcome,
   ok,
   problem,
-  Stop,
   skipped,
   unless,
   type Verdict,
   warning,
 } from "../lib/checks.ts";
-import { ask } from "../lib/http.ts";
-import { caaVerdicts, type DnsRecord } from "./caa.ts";
+import { type AskCloudflare, cloudflareApi } from "../lib/cloudflare-api.ts";
 import type { Installed } from "./cluster.ts";
 import type { Examination } from "./examination.ts";
+import { judgeCaa, judgeChallenge, judgeRecords, judgeSslMode } from "./zone.ts";
 
-// What the zone has, and what the run's token may do.
-
-/** An answer of Cloudflare's API: https://developers.cloudflare.com/fundamentals/api/reference/ */
-interface CloudflareAnswer<T> {
-  readonly success?: boolean;
-  readonly errors?: { readonly code: number; readonly message: string }[];
-  readonly result?: T;
-}
-
-/** Asks Cloudflare for a path: what it answers, or how it refuses. */
-type AskCloudflare = <T>(path: string) => Promise<{ readonly result: T } | { readonly refusal: string }>;
-
-interface Zone {
-  readonly id: string;
-  readonly status: string;
-}
+// What the run's token may do at Cloudflare, and the zone.
 
 /**
  * Examines the zone, and what the run's token may do.
@@ -52,10 +36,10 @@ export async function examineCloudflare(
     settings.vault === undefined
       ? lacking('cloudflare.token is "none"')
       : token
-        ? given(apiOf(url, token, limits.callMs))
+        ? given(cloudflareApi(url, token, limits.callMs))
         : lacking("CLOUDFLARE_API_TOKEN is not set", "set it to the token of the run");
   const zone = await run({ name: "cloudflare: zone", without: "the zone cannot be seen" }, [api], (cloudflare) =>
-    judgeZone(settings.domain, cloudflare),
+    judgeZone(settings, cloudflare),
   );
   return Promise.all([
     run("cloudflare: token", [api], (cloudflare) => judgeToken(isScoped, cloudflare)),
@@ -65,33 +49,12 @@ export async function examineCloudflare(
         : skipped('cloudflare.token is "supplied": the program makes no token'),
     ),
     zone,
-    run("cloudflare: records", [api, zone], async (cloudflare, { id }) => {
-      if (settings.records === undefined) return skipped("no records are made without loadBalancer");
-      const queries = settings.hosts.map((host) => `name.exact=${encodeURIComponent(host)}`);
-      const answers = await Promise.all(queries.map((query) => recordsOf(cloudflare, id, query)));
-      return recordVerdicts(answers.flat(), await installed);
-    }),
-    run("cloudflare: CAA", [api, zone], async (cloudflare, { id }) =>
-      isLetsEncrypt(settings)
-        ? caaVerdicts(settings, await recordsOf(cloudflare, id, "type=CAA"))
-        : skipped("the ACME server is not Let's Encrypt"),
-    ),
+    run("cloudflare: records", [zone], async (asked) => judgeRecords(settings, asked, await installed)),
+    run("cloudflare: challenge", [zone], (asked) => judgeChallenge(settings, asked)),
+    run("cloudflare: CAA", [zone], async (asked) => judgeCaa(settings, asked, await installed)),
+    run("cloudflare: SSL mode", [zone], (asked) => judgeSslMode(settings, asked)),
   ]);
 }
-
-const apiOf =
-  (url: string, token: string, timeoutMs: number): AskCloudflare =>
-  async <T>(path: string) => {
-    const headers = { authorization: `Bearer ${token}` };
-    const { status, body } = await ask<CloudflareAnswer<T>>(`${url}${path}`, { headers, timeoutMs });
-    const { success, errors = [], result } = body ?? {};
-    if (success === true && result !== undefined) return { result };
-    const said = errors.map(({ code, message }) => `${message} (${code})`).join("; ");
-    return { refusal: `Cloudflare answers ${status}${said && `: ${said}`}` };
-  };
-
-const isLetsEncrypt = ({ issuer }: Settings) =>
-  issuer.kind === "acme" && Object.values<string>(letsEncrypt).includes(issuer.directory);
 
 async function judgeToken(isScoped: boolean, cloudflare: AskCloudflare): Promise<Verdict> {
   const answer = await cloudflare<{ status: string }>("/user/tokens/verify");
@@ -114,41 +77,26 @@ async function judgePermissionGroups(cloudflare: AskCloudflare): Promise<Verdict
   );
 }
 
-async function judgeZone(domain: string, cloudflare: AskCloudflare) {
+async function judgeZone({ domain, vault }: Settings, cloudflare: AskCloudflare) {
   const answer = await cloudflare<Zone[]>(`/zones?name=${encodeURIComponent(domain)}`);
   if ("refusal" in answer) return problem(answer.refusal, "add the permission Zone > Zone > Read to the run's token");
-  const zone = answer.result[0];
-  if (zone === undefined)
-    return problem(
-      `the token sees no zone ${domain}`,
-      "correct domain, add the zone at Cloudflare, or let the token see it (Zone > Zone > Read)",
-    );
-  if (zone.status === "active") return found(zone, ok(`${domain} is active`));
-  const reason = `the zone ${domain} is ${zone.status}: the world does not ask Cloudflare for it`;
-  return found(zone, problem(reason, "set the name servers that Cloudflare names at the domain's registrar"));
-}
-
-/** @throws {Stop} where the token may not read them */
-async function recordsOf(cloudflare: AskCloudflare, zone: string, query: string): Promise<DnsRecord[]> {
-  const answer = await cloudflare<DnsRecord[]>(`/zones/${zone}/dns_records?${query}&per_page=100`);
-  if ("result" in answer) return answer.result;
-  throw new Stop(
-    problem(`may not read DNS records: ${answer.refusal}`, "add the permission Zone > DNS > Edit to the run's token"),
+  const zones = answer.result;
+  const active = activeZone(zones);
+  const zone = active ?? zones[0];
+  const { reason, action } = zoneFault(domain, zones);
+  if (zone === undefined) return problem(reason, action);
+  const asked = { id: zone.id, cloudflare };
+  if (active === undefined) return found(asked, problem(reason, action));
+  if (zones.length === 1) return found(asked, ok(`${domain} is active`));
+  const where = `${domain} is active in account ${zone.account.name}, and ${zones.length - 1} more account(s) have a zone of that name`;
+  // cert-manager takes the first that its token sees, and a token that the program makes sees the one.
+  return found(
+    asked,
+    vault?.token.kind === "supplied"
+      ? warning(
+          `${where}: cert-manager writes to the first that cloudflareApiToken sees`,
+          `let that token see the zone of account ${zone.account.name} alone`,
+        )
+      : ok(where),
   );
-}
-
-/** A record is this stack's when it has the address of the gateway's Service. */
-function recordVerdicts(records: readonly DnsRecord[], installed: Installed | undefined): readonly Verdict[] {
-  const rivals = records.filter(({ type }) => ["A", "AAAA", "CNAME"].includes(type));
-  const address = installed?.gateway?.address;
-  const faults = rivals.flatMap(({ type, name, content }) => {
-    if (type === "A" && address !== undefined && content === address) return [];
-    const reason = `${name} has a record already: ${type} ${content}`;
-    const action = "delete it at Cloudflare; the refusal of pulumi preview has the command that takes over an A record";
-    const mayBeOurs = type === "A" && (installed === undefined || (installed.any && address === undefined));
-    return [
-      mayBeOurs ? warning(`${reason}, and whether it is this stack's is not known`, action) : problem(reason, action),
-    ];
-  });
-  return unless(faults, rivals.length > 0 ? `this stack's, to ${address}` : "none in the way");
 }

@@ -77,6 +77,20 @@ export class ClusterReader {
     return worded(ifThere(this.api.core.readNamespacedService({ namespace, name })));
   }
 
+  /** A Secret without what is in it. */
+  async secret(namespace: string, name: string): Promise<V1ObjectMeta | undefined> {
+    const selector = { fieldSelector: `metadata.name=${name}` };
+    const found = await worded(metadataOf((options) => this.api.core.listSecretForAllNamespaces(selector, options)));
+    return found.find((metadata) => metadata.namespace === namespace);
+  }
+
+  /** URI of the account of an ACME issuer; undefined where there is none yet. */
+  async accountUri(name: string): Promise<string | undefined> {
+    const kind = { group: "cert-manager.io", version: "v1", plural: "clusterissuers" };
+    const issuer = await worded(ifThere(this.api.custom.getClusterCustomObject({ ...kind, name })));
+    return (issuer as { status?: { acme?: { uri?: string } } } | undefined)?.status?.acme?.uri;
+  }
+
   async hasDeployment(namespace: string, name: string): Promise<boolean> {
     return (await worded(ifThere(this.api.apps.readNamespacedDeployment({ namespace, name })))) !== undefined;
   }
@@ -97,7 +111,7 @@ export const isPulumis = (metadata: V1ObjectMeta | undefined) =>
 
 /**
  * Whether a namespace was applied with nothing but its name, as the program applies its own: then the API server notes
- * nobody, since nobody has a field of it. Whoever makes one in another way is noted, for the label
- * kubernetes.io/metadata.name that it gets.
+ * nobody, since nobody has a field of it, and later not those who update it, but those who apply to it. Whoever makes one
+ * in another way is noted, for the label kubernetes.io/metadata.name that it gets.
  */
 export const isBare = ({ managedFields = [] }: V1ObjectMeta) => managedFields.length === 0;

@@ -3,6 +3,7 @@ import { projectDirectory } from "../../project/stack.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { warnings } from "../../settings/warnings.ts";
 import { type Outcome, ok, problem, runner, skipped, unless, warning } from "../lib/checks.ts";
+import { CLOUDFLARE_URL } from "../lib/cloudflare-api.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, wordsOf } from "../lib/command.ts";
 import { kubeConfigOf, settingsOf } from "../stack.ts";
 import { examineAcme } from "./acme.ts";
@@ -19,6 +20,8 @@ import { examineVault } from "./vault.ts";
 
 /** What the doctor looks at. */
 export interface DoctorOptions {
+  /** The stack's name. */
+  readonly stack: string;
   readonly settings: Settings;
   /** The way into the cluster. */
   readonly kubeConfig: () => Promise<KubeConfig>;
@@ -39,10 +42,10 @@ const LIMITS: Limits = { callMs: 5000, ociMs: 30_000, logMs: CRT_SH.timeoutMs, c
 
 /** Looks at everything that a stack needs; all systems at once, and each without the others. */
 export async function doctor(options: DoctorOptions): Promise<Finding[]> {
-  const { settings, kubeConfig, env, today = new Date(), limits = LIMITS } = options;
-  const { cloudflareUrl = "https://api.cloudflare.com/client/v4", logUrl = CRT_SH.url } = options;
+  const { stack, settings, kubeConfig, env, today = new Date(), limits = LIMITS } = options;
+  const { cloudflareUrl = CLOUDFLARE_URL, logUrl = CRT_SH.url } = options;
   // What cannot be asked says nothing of how things are.
-  const examination = { settings, env, limits, run: runner(limits.checkMs, "skipped") };
+  const examination = { stack, settings, env, limits, run: runner(limits.checkMs, "skipped") };
   const cluster = examineCluster(examination, kubeConfig);
   const installed = cluster.then((report) => report.installed);
   const outcomes = await Promise.all([
@@ -51,9 +54,9 @@ export async function doctor(options: DoctorOptions): Promise<Finding[]> {
     cluster.then((report) => report.outcomes),
     examineOci(examination, options.oci ?? ociCli(env, limits.ociMs), installed),
     examineCloudflare(examination, cloudflareUrl, installed),
-    examineVault(examination),
+    examineVault(examination, kubeConfig),
     examineAcme(examination),
-    examineBudget(examination, today, logUrl).then((outcome) => [outcome]),
+    examineBudget(examination, today, logUrl, installed).then((outcome) => [outcome]),
   ]);
   return findingsOf(outcomes.flat());
 }
@@ -97,7 +100,7 @@ export const doctorCommand =
       .option("--json", 'prints the findings as JSON: [{ "check", "level", "reason", "action"? }]')
       .action(async ({ stack, json }: { stack: string; json?: boolean }) => {
         const findings = await settingsOf(stack, directory).then(
-          (settings) => doctor({ settings, kubeConfig: () => kubeConfigOf(settings.cluster), env }),
+          (settings) => doctor({ stack, settings, kubeConfig: () => kubeConfigOf(settings.cluster), env }),
           misconfigured,
         );
         printer(terminal)(json ? JSON.stringify(findings, null, 2) : findingsText(findings));

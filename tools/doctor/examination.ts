@@ -18,6 +18,8 @@ export interface Limits {
 
 /** What each part of the doctor is told. */
 export interface Examination {
+  /** The stack's name, for the commands that are advised. */
+  readonly stack: string;
   readonly settings: Settings;
   readonly env: Env;
   readonly limits: Limits;

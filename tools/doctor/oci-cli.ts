@@ -23,6 +23,31 @@ interface OciAnswers {
   availability: { available: number | null };
   tagNamespaces: { id: string; name: string; "is-retired": boolean }[];
   tags: { name: string; "is-retired": boolean }[];
+  publicIps: Named[];
+  nsgs: Named[];
+  rules: SecurityRule[];
+  kmsVaults: Named[];
+  keys: Named[];
+}
+
+/** What OCI lists, whose names need not be unique. */
+export interface Named {
+  readonly id: string;
+  readonly "display-name": string;
+  readonly "lifecycle-state": string;
+  /** RFC 3339. */
+  readonly "time-created": string;
+}
+
+/** A rule of a network security group. */
+export interface SecurityRule {
+  readonly id: string;
+  readonly description: string | null;
+  readonly direction: string;
+  readonly protocol: string;
+  readonly source: string | null;
+  readonly destination: string | null;
+  readonly "tcp-options": { readonly "destination-port-range": { readonly min: number; readonly max: number } } | null;
 }
 
 /** Asks OCI by the arguments of its CLI. */

@@ -1,3 +1,5 @@
+import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
+import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import type { LoadBalancerSettings } from "../../settings/load-balancer.ts";
 import {
   found,
@@ -50,11 +52,13 @@ export async function examineOci(
           ),
         ]
       : []),
-    run("oci: load balancer quota", [oke, vcn], async ({ loadBalancer }) =>
-      (await installed)?.gateway?.address === undefined
-        ? judgeQuota(loadBalancer, oci, await tenancyOf(env))
-        : ok("the load balancer is there already"),
-    ),
+    run("oci: load balancer quota", [oke, vcn], async ({ loadBalancer }) => {
+      const { gateway } = (await installed) ?? {};
+      if (gateway === undefined) return judgeQuota(loadBalancer, oci, await tenancyOf(env));
+      return gateway.address === undefined
+        ? skipped("the gateway's Service waits for its load balancer, which may be counted already")
+        : ok("the load balancer is there already");
+    }),
   ]);
 }
 
@@ -147,9 +151,18 @@ async function judgeAddress(balancer: LoadBalancerSettings, oci: AskOci, install
   const there = await installed;
   if (there?.gateway?.address === address) return ok(`${address} is the gateway's`);
   const reason = `loadBalancer.reservedIp ${address} is ${state}, in use by ${user}`;
-  return there === undefined
-    ? warning(`${reason}; whether that is the gateway's load balancer is not known`, "see the gateway's Service")
-    : problem(reason, "name an IP that is AVAILABLE, free this one, or remove the setting to have one made");
+  // A Service that a failed run has left may have its load balancer, and no address yet.
+  return there === undefined || (there.gateway !== undefined && there.gateway.address === undefined)
+    ? warning(
+        `${reason}; whether that is the gateway's load balancer is not known`,
+        `kubectl -n ${ISTIO_NAMESPACE} describe service ${GATEWAY_RELEASE}; its UID is the load balancer's name`,
+      )
+    : problem(
+        reason,
+        there.gateway === undefined
+          ? "name an IP that is AVAILABLE, free this one, or remove the setting to have one made"
+          : `set it to the IP of the gateway, which is at ${there.gateway.address} and cannot change`,
+      );
 }
 
 async function judgeQuota({ minMbps, maxMbps }: LoadBalancerSettings, oci: AskOci, tenancy: string | undefined) {

@@ -49,6 +49,16 @@ export function placesOf({ externalSecrets, vault }: Pick<Settings, "externalSec
   ]);
 }
 
+/** Those of this platform that Pulumi's provider wrote: they are taken to be this stack's. */
+export const ownReleases = (places: ReadonlySet<string>, releases: readonly HelmRelease[]): HelmRelease[] =>
+  releases.filter(({ name, namespace, byPulumi }) => byPulumi && places.has(`${namespace}/${name}`));
+
+/** What spares a release that the program can do without installing its own. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  [EXTERNAL_SECRETS_RELEASE]: "; or set externalSecrets.install to false, and namespace and serviceAccount to its own",
+  [VAULT_RELEASE]: "; or set vault.install to false, and the rest of vault to its own",
+};
+
 /** Releases whose names also name things of the whole cluster, so that a second one elsewhere cannot be installed. */
 const CLUSTER_WIDE = [
   CERT_MANAGER_RELEASE,
@@ -62,14 +72,21 @@ const CLUSTER_WIDE = [
 export function releaseVerdicts(places: ReadonlySet<string>, releases: readonly HelmRelease[]): readonly Verdict[] {
   const names = [...places].map((place) => place.split("/")[1] ?? "").filter((name) => CLUSTER_WIDE.includes(name));
   const faults = releases.flatMap(({ name, namespace, status, byPulumi }) => {
-    const uninstall = `remove it: helm uninstall ${name} --namespace ${namespace}; the program installs its own and does not adopt`;
+    const uninstall = `remove it: helm uninstall ${name} --namespace ${namespace}; the program installs its own and does not adopt${INSTEAD[name] ?? ""}`;
     if (places.has(`${namespace}/${name}`)) {
       if (!byPulumi) return [problem(`release ${name} in ${namespace} (${status}) is not Pulumi's`, uninstall)];
+      if (status === "uninstalling")
+        return [
+          problem(
+            `release ${name} in ${namespace} is ${status}: a destroy was cut off, and Helm refuses to install it`,
+            "pulumi destroy once more; it goes on with it",
+          ),
+        ];
       if (!status.startsWith("pending-")) return [];
       return [
         problem(
           `release ${name} in ${namespace} is ${status}: a run was cut off, and Helm refuses another`,
-          `helm rollback ${name} --namespace ${namespace}, or helm uninstall where there is no revision before`,
+          "npm run repair -- --stack <stack>, unless somebody is still at work",
         ),
       ];
     }

@@ -1,71 +1,176 @@
 import { readFile } from "node:fs/promises";
+import type { KubeConfig } from "@kubernetes/client-node";
 import type { Settings } from "../../settings/settings.ts";
 import type { VaultSettings } from "../../settings/vault.ts";
-import { found, given, lacking, type Outcome, ok, problem, unless, type Verdict, warning } from "../lib/checks.ts";
+import {
+  found,
+  given,
+  lacking,
+  type Outcome,
+  ok,
+  problem,
+  Stop,
+  unless,
+  type Verdict,
+  warning,
+} from "../lib/checks.ts";
+import { refusalOf } from "../lib/cluster-api.ts";
 import { type Answer, ask, failureOf } from "../lib/http.ts";
+import { type Forward, forward, readyPod, VAULT_PORT } from "../vault/port-forward.ts";
+import { isHere } from "../vault/run.ts";
+import { caOf, namespaceOf } from "../vault/servers.ts";
 import type { Env, Examination } from "./examination.ts";
 
 // What Vault has, and what the run's token may do in it.
 
 /** Asks Vault's API for a path below `v1`. */
-type AskVault = <Body>(path: string, body?: unknown) => Promise<Answer<Body>>;
+export type AskVault = <Body>(path: string, body?: unknown) => Promise<Answer<Body>>;
 
-/** Examines Vault, and what the run's token may do. */
-export async function examineVault({ settings, env, limits, run }: Examination): Promise<Outcome[]> {
+/**
+ * Examines Vault, and what the run's token may do.
+ *
+ * @param kubeConfig the way into the cluster, for a Vault that only a port-forward reaches
+ */
+export async function examineVault(
+  examination: Examination,
+  kubeConfig: () => Promise<KubeConfig>,
+): Promise<Outcome[]> {
+  const forwards: Forward[] = [];
+  try {
+    return await examine(examination, kubeConfig, forwards);
+  } finally {
+    await Promise.all(forwards.map((way) => way.close()));
+  }
+}
+
+async function examine(
+  { stack, settings, env, limits, run }: Examination,
+  kubeConfig: () => Promise<KubeConfig>,
+  forwards: Forward[],
+): Promise<Outcome[]> {
   const awaited = settingsOf(settings);
+  const advice = adviceFor(stack, settings);
   const health = await run(
     { name: "vault: reachable", without: "Vault does not answer, or is not ready" },
     [awaited],
-    (vault) => judgeHealth(vault, env, limits.callMs),
+    async (vault) => {
+      const api = vaultApiOf(vault, env, limits.callMs);
+      const answer = await api<Health>("sys/health").catch((error: unknown) => failed(error));
+      if (!("failure" in answer)) return judgeHealth(vault.address, api, answer, advice);
+      if (!answer.isClosed || !isHere(vault.address))
+        return problem(
+          `${vault.address}: ${answer.failure}`,
+          "correct vault.address; a private CA goes into VAULT_CACERT",
+        );
+      const forwarded = await openForward({ stack, vault, kubeConfig, env, callMs: limits.callMs }, forwards);
+      const through = await forwarded<Health>("sys/health");
+      return judgeHealth(`the pod behind ${vault.address}`, forwarded, through, advice);
+    },
   );
-  const token = env.VAULT_TOKEN
-    ? given(env.VAULT_TOKEN)
-    : lacking("VAULT_TOKEN is not set", "set it to a token with the policy that npm run vault -- policy prints");
-  return Promise.all([
+  const token = env.VAULT_TOKEN ? given(env.VAULT_TOKEN) : lacking("VAULT_TOKEN is not set", advice.token);
+  const rights = await run(
+    { name: "vault: token", without: "Vault does not take the token" },
+    [awaited, health, token],
+    (vault, api) => judgeRights(vault, api, advice),
+  );
+  return [
     health,
-    run("vault: token", [awaited, health, token], (vault, api) => judgeRights(vault, api)),
-    run("vault: KV mount", [awaited, health, token], (vault, api) => judgeMount(vault, api)),
+    rights,
+    await run("vault: KV mount", [awaited, health, token, rights], (vault, api) => judgeMount(vault, api)),
     ...(env.VAULT_NAMESPACE
-      ? [run("vault: namespace", [awaited], async ({ namespace }) => judgeNamespace(namespace, env.VAULT_NAMESPACE))]
+      ? [
+          await run("vault: namespace", [awaited], async ({ namespace }) =>
+            judgeNamespace(namespace, env.VAULT_NAMESPACE),
+          ),
+        ]
       : []),
-  ]);
+  ];
 }
 
 /** Of a Vault that is to be there. */
 function settingsOf({ vault }: Settings): Outcome<VaultSettings> {
   if (vault === undefined) return lacking('cloudflare.token is "none"');
   return vault.kind === "installed" && vault.phase === "bootstrap"
-    ? lacking("vault.install: the program installs Vault, which is set up after that")
+    ? lacking("vault.initialized is false: an up installs Vault, and then npm run vault:init sets it up")
     : given(vault);
 }
 
+/** What to do, by who runs Vault. */
+function adviceFor(stack: string, { vault }: Settings) {
+  const policy = `npm run vault -- policy --stack ${stack} prints the policy that it needs`;
+  return vault?.kind === "installed"
+    ? {
+        initialise: `npm run vault:init -- --stack ${stack} --keys-file <file>, then pulumi up --refresh`,
+        unseal: `npm run vault -- unseal --stack ${stack} --keys-file <file>`,
+        token: `npm run vault -- run --stack ${stack} --keys-file <file> -- npm run doctor -- --stack ${stack} sets VAULT_TOKEN`,
+        policy: `npm run vault:init -- --stack ${stack} --keys-file <file> makes another; ${policy}`,
+      }
+    : {
+        initialise: "vault operator init, then vault operator unseal",
+        unseal: "vault operator unseal",
+        token: `set VAULT_TOKEN to a token of the run; ${policy}`,
+        policy: `add it to the token's policy; ${policy}`,
+      };
+}
+
+type Advice = ReturnType<typeof adviceFor>;
+
 /** As Pulumi's provider takes them: https://www.pulumi.com/registry/packages/vault/installation-configuration/ */
-function apiOf(address: string, env: Env, timeoutMs: number, namespace?: string): AskVault {
-  const headers = {
-    ...(namespace && { "x-vault-namespace": namespace }),
-    ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
-  };
+export function vaultApiOf(
+  { address, namespace }: Pick<VaultSettings, "address" | "namespace">,
+  env: Env,
+  timeoutMs: number,
+  clusterCa?: string,
+): AskVault {
+  const within = namespace ?? env.VAULT_NAMESPACE;
   return async (path, body) => {
-    const ca = env.VAULT_CACERT ? await readFile(env.VAULT_CACERT, "utf8") : undefined;
+    // Health is the whole server's: https://developer.hashicorp.com/vault/docs/enterprise/namespaces#root-only-api-paths
+    const headers = {
+      ...(within && path !== "sys/health" && { "x-vault-namespace": within }),
+      ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
+    };
+    const ca = clusterCa ?? (env.VAULT_CACERT ? await readFile(env.VAULT_CACERT, "utf8") : undefined);
     const method = body === undefined ? "GET" : "POST";
     return ask(`${address.replace(/\/+$/, "")}/v1/${path}`, { method, headers, ca, body, timeoutMs });
   };
 }
 
-async function judgeHealth({ address, namespace }: VaultSettings, env: Env, timeoutMs: number) {
-  // Of the whole server, and asked in no namespace: https://developer.hashicorp.com/vault/docs/enterprise/namespaces#root-only-api-paths
-  const api = apiOf(address, env, timeoutMs);
-  const reach = "start the port-forward, or correct vault.address; a private CA goes into VAULT_CACERT";
+/** Why there is no answer, and whether that is because nothing listens. */
+const failed = (error: unknown) => ({
+  failure: failureOf(error),
+  isClosed: (error as { code?: unknown }).code === "ECONNREFUSED",
+});
+
+interface ForwardOptions {
+  readonly stack: string;
+  readonly vault: VaultSettings;
+  readonly kubeConfig: () => Promise<KubeConfig>;
+  readonly env: Env;
+  readonly callMs: number;
+}
+
+/**
+ * The way to Vault's pod that `npm run vault -- run` opens, on a port that is free.
+ *
+ * @throws {Stop} when there is none
+ */
+async function openForward({ stack, vault, kubeConfig, env, callMs }: ForwardOptions, forwards: Forward[]) {
+  const namespace = namespaceOf(vault);
   try {
-    // Each state has a status of its own, and the same body: https://developer.hashicorp.com/vault/api-docs/system/health
-    const { status, body } = await api<Record<string, unknown>>("sys/health");
-    const { initialized, sealed, version } = body ?? {};
-    if (typeof initialized !== "boolean") return problem(`${address} answers ${status}, and not as Vault does`, reach);
-    if (!initialized) return problem("Vault is not initialised", "vault operator init, then vault operator unseal");
-    if (sealed) return problem("Vault is sealed", "vault operator unseal");
-    return found(apiOf(address, env, timeoutMs, namespace ?? env.VAULT_NAMESPACE), ok(`Vault ${version} is unsealed`));
+    const config = await kubeConfig();
+    const pod = await readyPod(config, namespace, stack);
+    const ca = await caOf(vault, config);
+    const way = await forward(config, { namespace, pod, port: VAULT_PORT });
+    forwards.push(way);
+    const address = `${new URL(vault.address).protocol}//127.0.0.1:${way.port}`;
+    return vaultApiOf({ ...vault, address }, env, callMs, ca);
   } catch (error) {
-    return problem(`${address}: ${failureOf(error)}`, reach);
+    throw new Stop(
+      problem(
+        `nothing listens at ${vault.address}, and there is no port-forward: ${refusalOf(error)}`,
+        `kubectl -n ${namespace} get pods; or correct vault.address`,
+      ),
+    );
   }
 }
 
@@ -83,8 +188,24 @@ function judgeNamespace(namespace: string | undefined, inEnvironment: string | u
       );
 }
 
-/** What the policy of `npm run vault -- policy` gives: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */
-async function judgeRights({ mount, path }: VaultSettings, api: AskVault): Promise<Verdict | readonly Verdict[]> {
+/** https://developer.hashicorp.com/vault/api-docs/system/health */
+type Health = Readonly<Record<string, unknown>>;
+
+/** Each state has a status of its own, and the same body. */
+function judgeHealth(at: string, api: AskVault, { status, body }: Answer<Health>, advice: Advice) {
+  const { initialized, sealed, version } = body ?? {};
+  if (typeof initialized !== "boolean")
+    return problem(
+      `${at} answers ${status}, and not as Vault does`,
+      "correct vault.address, or end what listens there",
+    );
+  if (!initialized) return problem("Vault is not initialised", advice.initialise);
+  if (sealed) return problem("Vault is sealed", advice.unseal);
+  return found(api, ok(`Vault ${version} is unsealed`));
+}
+
+/** What the policy of a run gives: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */
+async function judgeRights({ mount, path }: VaultSettings, api: AskVault, advice: Advice) {
   const needed = [
     { at: `${mount}/data/${path}`, rights: ["create", "update", "read"], why: "to write the Cloudflare token" },
     { at: "auth/token/create", rights: ["update"], why: "for the short-lived token of Pulumi's provider" },
@@ -93,20 +214,16 @@ async function judgeRights({ mount, path }: VaultSettings, api: AskVault): Promi
   const paths = needed.map(({ at }) => at);
   const answer = await api<{ data: Record<string, string[]> }>("sys/capabilities-self", { paths });
   if (answer.status !== 200 || answer.body === undefined)
-    return problem(
-      `Vault does not take the token: ${wordsOf(answer)}`,
-      "log in anew, and set VAULT_TOKEN to a token that is still good",
-    );
+    return problem(`Vault does not take the token: ${wordsOf(answer)}`, `log in anew; ${advice.token}`);
   const { data } = answer.body;
   const faults = needed.flatMap(({ at, rights, why }) => {
     const held = data[at] ?? [];
     const lacking = held.includes("root") ? [] : rights.filter((right) => !held.includes(right));
     if (lacking.length === 0) return [];
     const reason = `the token has no ${lacking.join(", ")} on ${at}, needed ${why}`;
-    const action = "add it to the token's policy, as npm run vault -- policy has it";
-    return [at.startsWith(`${mount}/metadata/`) ? warning(reason, action) : problem(reason, action)];
+    return [(at.startsWith(`${mount}/metadata/`) ? warning : problem)(reason, advice.policy)];
   });
-  return unless(faults, `may write ${mount}/data/${path}`);
+  return found(true, ...unless(faults, `may write ${mount}/data/${path}`));
 }
 
 async function judgeMount({ mount, access }: VaultSettings, api: AskVault): Promise<Verdict> {

@@ -7,6 +7,7 @@ import {
   CustomObjectsApi,
   createConfiguration,
   type KubeConfig,
+  KubernetesObjectApi,
   type Middleware,
   ServerConfiguration,
   setHeaderOptions,
@@ -22,6 +23,8 @@ export interface ClusterApi {
   readonly apps: AppsV1Api;
   readonly extensions: ApiextensionsV1Api;
   readonly custom: CustomObjectsApi;
+  /** Objects of whatever kind. */
+  readonly objects: KubernetesObjectApi;
 }
 
 /**
@@ -49,6 +52,7 @@ export function clusterApi(kubeConfig: KubeConfig, timeoutMs: number): ClusterAp
     apps: new AppsV1Api(configuration),
     extensions: new ApiextensionsV1Api(configuration),
     custom: new CustomObjectsApi(configuration),
+    objects: new KubernetesObjectApi(configuration),
   };
 }
 

@@ -36,9 +36,35 @@ export async function arrivalIn(kubeConfig: KubeConfig): Promise<Arrival | undef
 interface ExternalSecret {
   readonly status?: {
     readonly refreshTime?: string;
+    readonly syncedResourceVersion?: string;
     readonly conditions?: { readonly type: string; readonly message?: string }[];
   };
 }
+
+async function externalSecretIn(kubeConfig: KubeConfig): Promise<ExternalSecret | undefined> {
+  const object = { ...EXTERNAL_SECRETS, ...SECRET };
+  const found = kubeConfig.makeApiClient(CustomObjectsApi).getNamespacedCustomObject(object);
+  return (await found.catch((error: { code?: number }) => {
+    if (error.code === 404) return undefined;
+    throw error;
+  })) as ExternalSecret | undefined;
+}
+
+/** What is to arrive. */
+interface Awaited {
+  /** Version of the write in Vault. */
+  readonly version: number;
+  /** What {@link lastSync} told before the write; undefined for a version that had arrived already. */
+  readonly after?: string | undefined;
+}
+
+/**
+ * Which version of the ExternalSecret was synced last, in External Secrets' own words, which take in its annotations:
+ * the one that asks for a write of its own makes another.
+ * https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/externalsecret/externalsecret_controller.go
+ */
+export const lastSync = async (kubeConfig: KubeConfig): Promise<string | undefined> =>
+  (await externalSecretIn(kubeConfig))?.status?.syncedResourceVersion;
 
 /**
  * Waits until the cluster holds a version.
@@ -47,22 +73,22 @@ interface ExternalSecret {
  */
 export async function awaitArrival(
   kubeConfig: KubeConfig,
-  version: number,
+  { version, after }: Awaited,
   seconds: number,
 ): Promise<Arrival & { syncedAt: string }> {
   const { namespace, name } = SECRET;
-  const api = kubeConfig.makeApiClient(CustomObjectsApi);
   const { group, version: apiVersion, plural } = EXTERNAL_SECRETS;
   let status: ExternalSecret["status"];
   const collection = `/apis/${group}/${apiVersion}/namespaces/${namespace}/${plural}`;
   // The Secret is written first, then the ExternalSecret's status: the one to watch without seeing a token.
   const found = await watchUntil(kubeConfig, { collection, name }, seconds, async () => {
-    const object = { group, version: apiVersion, namespace, plural, name };
     const arrival = await arrivalIn(kubeConfig);
-    // Afterwards: a status from before the arrival would tell of the sync before.
-    ({ status } = (await api.getNamespacedCustomObject(object)) as ExternalSecret);
-    if (arrival === undefined || arrival.version < version || status?.refreshTime === undefined) return undefined;
-    return { ...arrival, syncedAt: status.refreshTime };
+    status = (await externalSecretIn(kubeConfig))?.status;
+    const { refreshTime, syncedResourceVersion } = status ?? {};
+    if (arrival === undefined || arrival.version < version || refreshTime === undefined) return undefined;
+    // Between the two writes the status is still that of the sync before.
+    if (after !== undefined && syncedResourceVersion === after) return undefined;
+    return { ...arrival, syncedAt: refreshTime };
   });
   if (found !== undefined) return found;
   const message = status?.conditions?.find(({ type }) => type === "Ready")?.message ?? "nothing";

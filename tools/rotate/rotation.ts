@@ -1,6 +1,6 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import { configured, type PulumiCli, propose } from "../lib/pulumi.ts";
-import { type Arrival, arrivalIn, awaitArrival, SECRET } from "./arrival.ts";
+import { type Arrival, arrivalIn, awaitArrival, lastSync, SECRET } from "./arrival.ts";
 
 /** What a rotation works on. */
 export interface RotateOptions {
@@ -42,6 +42,7 @@ export async function rotate(options: RotateOptions): Promise<Rotation | undefin
   if (before.kvVersion === undefined)
     throw new Error(`stack ${stack} has no token in Vault yet; run \`pulumi up\` until its phase is complete`);
   const arrivedBefore = await arrivalIn(kubeConfig);
+  const syncedBefore = await lastSync(kubeConfig);
   const raise = token === "scoped" ? await nextSerial(options, before, before.kvVersion, arrivedBefore) : undefined;
 
   const change = raise && { path: SERIAL, value: String(raise.to) };
@@ -53,16 +54,17 @@ export async function rotate(options: RotateOptions): Promise<Rotation | undefin
     );
   }
 
-  const after = await outputsOf(pulumi, stack);
-  if (raise !== undefined && after.tokenSerial !== raise.to)
+  const outputs = await outputsOf(pulumi, stack);
+  if (raise !== undefined && outputs.tokenSerial !== raise.to)
     throw new Error(
-      `the up is done with tokenSerial ${after.tokenSerial}, not ${raise.to}; another run has changed the stack`,
+      `the up is done with tokenSerial ${outputs.tokenSerial}, not ${raise.to}; another run has changed the stack`,
     );
-  const wanted = after.kvVersion;
+  const wanted = outputs.kvVersion;
   if (wanted === undefined || (raise !== undefined && wanted <= before.kvVersion))
     throw new Error(`the up is done, but nothing was written to Vault: its version is ${wanted}, as before`);
   if (wanted === before.kvVersion) log(`Vault had this value already, in version ${wanted}: nothing was to be rotated`);
-  const arrived = await awaitArrival(kubeConfig, wanted, arrivalSeconds);
+  const after = (arrivedBefore?.version ?? 0) < wanted ? syncedBefore : undefined;
+  const arrived = await awaitArrival(kubeConfig, { version: wanted, after }, arrivalSeconds);
   return {
     serials: raise && [raise.from, raise.to],
     versions: [before.kvVersion, wanted],

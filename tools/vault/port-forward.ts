@@ -40,7 +40,7 @@ export async function readyPod(kubeConfig: KubeConfig, namespace: string, stack:
   const pod = ready.find(({ metadata }) => metadata?.labels?.[ACTIVE] === "true") ?? ready[0];
   if (pod !== undefined) return nameOf(pod);
   if (pods.length === 0)
-    throw new Error(`namespace ${namespace} has no pod with ${SERVERS}; Vault is installed by \`pulumi up\``);
+    throw new Error(`namespace ${namespace} has no pod with ${SERVERS}, as Vault's chart makes them`);
   const states = pods.map(
     (it) => `${nameOf(it)} (${isRunning(it) ? "running, sealed or not initialised" : it.status?.phase})`,
   );

@@ -22,8 +22,8 @@ export async function runWithVault(
 ): Promise<number> {
   if (command === undefined) throw new Error("run needs a command after --, such as: -- pulumi up");
   const { vault, stack } = target;
-  const { protocol, hostname, port } = new URL(vault.address);
-  if (!["127.0.0.1", "localhost"].includes(hostname)) {
+  const { protocol, port } = new URL(vault.address);
+  if (!isHere(vault.address)) {
     throw new Error(
       `vault.address is ${vault.address}, which is not on this machine: there is nothing to forward, run the command itself`,
     );
@@ -52,6 +52,9 @@ export async function runWithVault(
     await way.close();
   }
 }
+
+/** Whether an address is of this machine, where a port-forward brings a Vault inside the cluster. */
+export const isHere = (address: string) => ["127.0.0.1", "localhost"].includes(new URL(address).hostname);
 
 /** The deploy token, its end put off. */
 async function deployToken(vault: VaultApi, keys: KeyStore | undefined): Promise<string | undefined> {

@@ -14,6 +14,8 @@ export interface VerifyOptions {
   readonly https?: Endpoint;
   /** Where HTTP is asked for. @default - port 80 of `https`, else of the load balancer */
   readonly http?: Endpoint;
+  /** Port of Cloudflare's side, where it proxies the hosts. @default 443 */
+  readonly proxyPort?: number;
   /** PEM of the roots to trust. @default - Node's own, and those of NODE_EXTRA_CA_CERTS */
   readonly roots?: string;
   /** Milliseconds for each call over the network. @default 5000 */
@@ -27,3 +29,6 @@ export interface Asked extends VerifyOptions {
   readonly timeoutMs: number;
   readonly run: Run;
 }
+
+/** What follows the first phase of an installed Vault. */
+export const SECOND_PHASE = "npm run vault:init -- --stack <stack> --keys-file <file>, then pulumi up";

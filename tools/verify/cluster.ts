@@ -5,9 +5,10 @@ import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import { REFLECTOR_NAMESPACE, REFLECTOR_RELEASE } from "../../components/reflector.ts";
 import { TOKEN_SECRET } from "../../components/token-secret.ts";
+import type { Settings } from "../../settings/settings.ts";
 import { found, type Outcome, ok, problem, Stop, skipped, type Verdict } from "../lib/checks.ts";
 import { type ClusterApi, clusterApi, ifThere, metadataOf, refusalOf } from "../lib/cluster-api.ts";
-import type { Asked } from "./asked.ts";
+import { type Asked, SECOND_PHASE } from "./asked.ts";
 import { shown } from "./tls.ts";
 
 // What the cluster says of itself: its objects are Ready, and the certificate's key is where it belongs and nowhere
@@ -26,13 +27,13 @@ export interface ClusterChecks {
 export async function checkCluster(asked: Asked): Promise<ClusterChecks> {
   const { run } = asked;
   const cluster = await run("API server", [], () => judgeCluster(asked));
-  const source = await run("certificate's Secret", [cluster], judgeSource);
+  const source = await run("certificate's Secret", [cluster], (api) => judgeSource(asked, api));
   const balancer = await run("load balancer", [cluster], (api) => judgeBalancer(asked, api));
   const outcomes = await Promise.all([
     cluster,
     run("ExternalSecret", [cluster], (api) => judgeToken(asked, api)),
-    run("ClusterIssuer", [cluster], judgeIssuer),
-    run("Certificate", [cluster], judgeCertificate),
+    run("ClusterIssuer", [cluster], (api) => judgeIssuer(asked, api)),
+    run("Certificate", [cluster], (api) => judgeCertificate(asked, api)),
     source,
     run("gateway's copy", [cluster, source], judgeCopy),
     run("key elsewhere", [cluster], (api) => judgeKey(asked, api)),
@@ -84,9 +85,15 @@ interface Resource {
   };
 }
 
+/** What makes an object that is not there. */
+const toMake = ({ phase }: Settings) => (phase === "complete" ? "run pulumi up" : SECOND_PHASE);
+
 /** Passes when the object's controller says that it is Ready, and means its latest version. */
-function readiness(kind: string, name: string, resource: Resource | undefined, action: string): Verdict {
-  if (resource === undefined) return problem(`there is no ${kind} ${name}`, "run pulumi up");
+function readiness(
+  { settings }: Asked,
+  { kind, name, resource, action }: { kind: string; name: string; resource: Resource | undefined; action: string },
+): Verdict {
+  if (resource === undefined) return problem(`there is no ${kind} ${name}`, toMake(settings));
   const ready = resource.status?.conditions?.find(({ type }) => type === "Ready");
   if (ready === undefined) return problem(`${kind} ${name} has no condition Ready yet`, action);
   const why = [ready.reason, ready.message].filter(Boolean).join(", ");
@@ -99,12 +106,14 @@ function readiness(kind: string, name: string, resource: Resource | undefined, a
   return ok(`${name} is Ready: ${why}`);
 }
 
-async function judgeToken({ settings: { vault } }: Asked, { custom }: ClusterApi): Promise<Verdict> {
+async function judgeToken(asked: Asked, { custom }: ClusterApi): Promise<Verdict> {
+  const { vault } = asked.settings;
   if (vault === undefined) return skipped('cloudflare.token is "none": no token is brought in');
   const kind = { group: "external-secrets.io", version: "v1", plural: "externalsecrets" };
   const at = { ...kind, namespace: CERT_MANAGER_NAMESPACE, name: TOKEN_SECRET };
   const action = `kubectl -n ${CERT_MANAGER_NAMESPACE} describe externalsecret ${TOKEN_SECRET}; is Vault unsealed, and ${vault.path} written?`;
-  return readiness("ExternalSecret", TOKEN_SECRET, await ask<Resource>(custom.getNamespacedCustomObject(at)), action);
+  const resource = await ask<Resource>(custom.getNamespacedCustomObject(at));
+  return readiness(asked, { kind: "ExternalSecret", name: TOKEN_SECRET, resource, action });
 }
 
 /** What tells why there is no certificate. */
@@ -116,17 +125,18 @@ function certificateOf({ custom }: ClusterApi) {
   return ask<Resource>(custom.getNamespacedCustomObject(at));
 }
 
-async function judgeIssuer(api: ClusterApi): Promise<Verdict> {
+async function judgeIssuer(asked: Asked, api: ClusterApi): Promise<Verdict> {
   const name = (await certificateOf(api))?.spec.issuerRef?.name;
   if (name === undefined) return skipped(`there is no Certificate ${CERTIFICATE} to name its issuer`);
   const at = { group: "cert-manager.io", version: "v1", plural: "clusterissuers" };
   const resource = await ask<Resource>(api.custom.getClusterCustomObject({ ...at, name }));
-  return readiness("ClusterIssuer", name, resource, `kubectl describe clusterissuer ${name}`);
+  return readiness(asked, { kind: "ClusterIssuer", name, resource, action: `kubectl describe clusterissuer ${name}` });
 }
 
-async function judgeCertificate(api: ClusterApi): Promise<Verdict> {
+async function judgeCertificate(asked: Asked, api: ClusterApi): Promise<Verdict> {
   const resource = await certificateOf(api);
-  return readiness("Certificate", CERTIFICATE, resource, [ISSUANCE, ...nextTry(resource?.status)].join("; "));
+  const action = [ISSUANCE, ...nextTry(resource?.status)].join("; ");
+  return readiness(asked, { kind: "Certificate", name: CERTIFICATE, resource, action });
 }
 
 /**
@@ -162,10 +172,13 @@ async function leafOf({ core }: ClusterApi, namespace: string): Promise<X509Cert
   }
 }
 
-async function judgeSource(api: ClusterApi) {
+async function judgeSource({ settings }: Asked, api: ClusterApi) {
   const leaf = await leafOf(api, CERT_MANAGER_NAMESPACE);
   if (leaf !== undefined) return found(leaf, ok(`${CERT_MANAGER_NAMESPACE}/${TLS_SECRET} has ${shown(leaf)}`));
-  return problem(`there is no Secret ${CERT_MANAGER_NAMESPACE}/${TLS_SECRET}`, ISSUANCE);
+  return problem(
+    `there is no Secret ${CERT_MANAGER_NAMESPACE}/${TLS_SECRET}`,
+    settings.phase === "complete" ? ISSUANCE : toMake(settings),
+  );
 }
 
 async function judgeCopy(api: ClusterApi, source: X509Certificate): Promise<Verdict> {
@@ -197,13 +210,16 @@ async function judgeKey({ settings }: Asked, { core }: ClusterApi): Promise<Verd
   );
 }
 
-async function judgeBalancer({ settings }: Asked, { core }: ClusterApi) {
+async function judgeBalancer({ settings, https }: Asked, { core }: ClusterApi) {
   const place = `Service ${ISTIO_NAMESPACE}/${GATEWAY_RELEASE}`;
   const service = await ask(core.readNamespacedService({ name: GATEWAY_RELEASE, namespace: ISTIO_NAMESPACE }));
   if (service === undefined) return problem(`there is no ${place}`, "run pulumi up");
   const type = service.spec?.type;
   if (settings.loadBalancer === undefined && type !== "LoadBalancer")
-    return skipped(`the gateway's Service is of type ${type}, without a load balancer; give --address to check it`);
+    return skipped(
+      `the gateway's Service is of type ${type}, without a load balancer${https === undefined ? "" : "; the address given is asked"}`,
+      https === undefined ? "give --address to check what it serves" : undefined,
+    );
   const ip = service.status?.loadBalancer?.ingress?.[0]?.ip;
   if (ip !== undefined) return found(ip, ok(`at ${ip}`));
   return problem(

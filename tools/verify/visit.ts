@@ -27,7 +27,7 @@ export interface HttpAnswer {
 }
 
 /** Of an error's body, as much as tells who wrote it. */
-const BODY_CHARACTERS = 200;
+const BODY_CHARACTERS = 1000;
 
 /**
  * Connects, and no more.
@@ -121,6 +121,17 @@ export const visit = (scheme: "http" | "https", at: Endpoint, host: string, time
     }
     return { status, headers, body: body.slice(0, BODY_CHARACTERS) };
   });
+
+/** Whether a redirect from a host's `/` leads there again, HTTP being redirected to HTTPS by the gateway. */
+export function isSelf(host: string, location: string | undefined): boolean {
+  const asked = `https://${host}/`;
+  const target = URL.parse(location ?? "mailto:nobody", asked);
+  if (target === null || !/^https?:$/.test(target.protocol)) return false;
+  // The fragment is the browser's own affair.
+  target.hash = "";
+  target.protocol = "https:";
+  return target.href === asked;
+}
 
 async function handshakeOf<T>(socket: TLSSocket, read: () => T): Promise<T> {
   try {

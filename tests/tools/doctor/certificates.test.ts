@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { certificateBudget, examineBudget } from "../../../tools/doctor/certificates.ts";
 import { closeAll } from "../../loopback.ts";
 import { type Logs, logged, startLogs } from "./certificate-logs.ts";
-import { examination, told, wholeStack } from "./examination.ts";
+import { examination, nothing, running, told, wholeStack } from "./examination.ts";
 
 afterEach(closeAll);
 
@@ -67,8 +67,7 @@ describe("certificateBudget", () => {
 describe("Let's Encrypt's limits", () => {
   const issued = (count: number, names = HOSTS) =>
     Array.from({ length: count }, (_, at) => logged(`0${at}a`, `2026-11-2${at % 3}T10:00:00.123`, names)).flat();
-  const wait =
-    "keep the namespace cert-manager, whose certificate is used again, or work with acme.server staging; one more is allowed every 34 hours";
+  const wait = "wait, or work with acme.server staging; one more is allowed every 34 hours";
   const same = (count: number) => `${count} certificate(s) for *.${BASE} and ${BASE} in seven days, of 5`;
 
   it.each([
@@ -87,15 +86,38 @@ describe("Let's Encrypt's limits", () => {
       "skipped: could not be asked: the log search answers 502, and no list",
     ],
   ] as const)("are compared with %s", async (_, logs, line) => {
-    const outcome = await examineBudget(examination(wholeStack()), TODAY, await startLogs(logs));
+    const outcome = await examineBudget(
+      examination(wholeStack()),
+      TODAY,
+      await startLogs(logs),
+      Promise.resolve(nothing),
+    );
     expect(told([outcome])).toEqual({ "certificates: Let's Encrypt's limits": line });
+  });
+
+  it("do not keep an up from the certificate that is there", async () => {
+    const kept = "keep Secret cert-manager/cert-manager-tls-wildcard-cluster, which the next up uses again";
+    const outcome = await examineBudget(
+      examination(wholeStack()),
+      TODAY,
+      await startLogs(issued(5)),
+      Promise.resolve(running),
+    );
+    expect(told([outcome])).toEqual({
+      "certificates: Let's Encrypt's limits": `warning: ${same(5)} → ${kept}; one more is allowed every 34 hours`,
+    });
   });
 
   it.each([
     { server: "staging", email: "a@example.com" },
     { server: "https://acme.example.org/directory", email: "a@example.com" },
   ])("do not apply to $server", async (acme) => {
-    const outcome = await examineBudget(examination({ ...wholeStack(), acme }), TODAY, "http://127.0.0.1:1");
+    const outcome = await examineBudget(
+      examination({ ...wholeStack(), acme }),
+      TODAY,
+      "http://127.0.0.1:1",
+      Promise.resolve(undefined),
+    );
     expect(told([outcome])).toEqual({
       "certificates: Let's Encrypt's limits": "skipped: acme.server is not production",
     });

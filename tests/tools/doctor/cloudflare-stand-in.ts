@@ -19,6 +19,9 @@ export interface CloudflareState {
   status: string | undefined;
   zoneStatus: string;
   zones: string[];
+  /** Accounts that have a zone of the name too, with its status there; they come first. */
+  elsewhere: { name: string; status: string }[];
+  sslMode: string;
   records: CloudflareRecord[];
   groups: { id: string; name: string; scopes: string[] }[];
   /** Paths that the token may not ask. */
@@ -38,6 +41,8 @@ export const freshZone = (): CloudflareState => ({
   status: "active",
   zoneStatus: "active",
   zones: ["example.com"],
+  elsewhere: [],
+  sslMode: "flexible",
   records: [record("A", "www.example.com", "198.51.100.7"), record("TXT", "cluster.example.com", '"v=spf1 -all"')],
   groups: [
     { id: "g1", name: "DNS Write", scopes: ["com.cloudflare.api.account.zone"] },
@@ -75,8 +80,13 @@ function answer(state: CloudflareState, { url, request }: Call): Reply {
   if (path === "/user/tokens/permission_groups") return result(state.groups);
   if (path === "/zones") {
     const zones = state.zones.filter((name) => name === url.searchParams.get("name"));
-    return result(zones.map((name) => ({ id: "zone-id", name, status: state.zoneStatus, paused: false })));
+    const all = zones.flatMap((name) => [
+      ...state.elsewhere.map((account) => ({ id: "another", name, status: account.status, account })),
+      { id: "zone-id", name, status: state.zoneStatus, paused: false, account: { name: "ours" } },
+    ]);
+    return result(all);
   }
+  if (path === "/zones/zone-id/settings/ssl") return result({ id: "ssl", editable: true, value: state.sslMode });
   if (path === "/zones/zone-id/dns_records")
     return result(
       state.records.filter(

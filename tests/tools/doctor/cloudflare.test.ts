@@ -1,37 +1,13 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { examineCloudflare } from "../../../tools/doctor/cloudflare.ts";
-import type { Installed } from "../../../tools/doctor/cluster.ts";
 import type { Env } from "../../../tools/doctor/examination.ts";
 import { closeAll, silentPort } from "../../loopback.ts";
-import { type CloudflareState, freshZone, record, runningZone, startCloudflare } from "./cloudflare-stand-in.ts";
-import { each, examination, type Raw, tokens, told, wholeStack } from "./examination.ts";
+import { caa, checks, env, examine, healthy, unauthorized } from "./cloudflare-checks.ts";
+import { type CloudflareState, freshZone, record, runningZone } from "./cloudflare-stand-in.ts";
+import { each, examination, nothing, type Raw, running, told, wholeStack } from "./examination.ts";
 import { ADDRESS } from "./oci-stand-in.ts";
 
 afterEach(closeAll);
-
-const env = { CLOUDFLARE_API_TOKEN: tokens.cloudflare };
-const nothing: Installed = { any: false };
-const gateway: Installed = { any: true, gateway: { address: ADDRESS } };
-
-async function examine(state: CloudflareState, raw: Raw, installed?: Installed) {
-  const url = await startCloudflare(state);
-  const outcomes = await examineCloudflare(examination(raw, env), url, Promise.resolve(installed));
-  expect(JSON.stringify(outcomes)).not.toContain(tokens.cloudflare);
-  return told(outcomes);
-}
-
-const healthy = {
-  "cloudflare: token": "ok: active",
-  "cloudflare: API tokens": "ok: may list permission groups",
-  "cloudflare: zone": "ok: example.com is active",
-  "cloudflare: records": "ok: none in the way",
-  "cloudflare: CAA": "ok: none",
-};
-const checks = Object.keys(healthy);
-const caa = (name: string, tag: string, value: string) => ({
-  ...record("CAA", name, `0 ${tag} "${value}"`),
-  data: { flags: 0, tag, value },
-});
 
 describe("a zone without a problem", () => {
   it("has room for the records", async () => {
@@ -40,7 +16,7 @@ describe("a zone without a problem", () => {
 
   it("has this stack's records once the platform runs", async () => {
     const own = { "cloudflare: records": `ok: this stack's, to ${ADDRESS}` };
-    expect(await examine(runningZone(), wholeStack(), gateway)).toEqual({ ...healthy, ...own });
+    expect(await examine(runningZone(), wholeStack(), running)).toEqual({ ...healthy, ...own });
   });
 
   it("is not asked without a token, and is told why", async () => {
@@ -94,8 +70,8 @@ interface Fault {
 
 const makeToken = "make one at Cloudflare, My Profile > API Tokens, and set CLOUDFLARE_API_TOKEN";
 const addEdit = "add the permission User > API Tokens > Edit to the run's token, or set cloudflare.token to supplied";
-const unauthorized = "Cloudflare answers 403: Unauthorized to access requested resource (9109)";
-const unseen = each(["cloudflare: records", "cloudflare: CAA"], "skipped: the zone cannot be seen");
+const ofZone = ["cloudflare: records", "cloudflare: challenge", "cloudflare: CAA"];
+const unseen = each([...ofZone, "cloudflare: SSL mode"], "skipped: the zone cannot be seen");
 
 const faults: Fault[] = [
   {
@@ -168,7 +144,7 @@ const faults: Fault[] = [
       zone.forbidden = /dns_records/;
     },
     found: each(
-      ["cloudflare: records", "cloudflare: CAA"],
+      ofZone,
       `problem: may not read DNS records: ${unauthorized} → add the permission Zone > DNS > Edit to the run's token`,
     ),
   },
@@ -180,6 +156,26 @@ const faults: Fault[] = [
     found: {
       "cloudflare: CAA":
         'problem: the CAA records of example.com do not let Let\'s Encrypt issue *.cluster.example.com by DNS: issuewild ";" → add at Cloudflare: example.com CAA 0 issuewild "letsencrypt.org"',
+    },
+  },
+  {
+    what: "an alias in the challenge's place",
+    plant: (zone) => {
+      zone.records.push(record("CNAME", "_acme-challenge.cluster.example.com", "acme.example.net"));
+    },
+    found: {
+      "cloudflare: challenge":
+        "problem: _acme-challenge.cluster.example.com is a CNAME to acme.example.net, beside which cert-manager cannot write the challenge's TXT record → delete it at Cloudflare; this program delegates no challenge",
+    },
+  },
+  {
+    what: "a delegation of the base domain",
+    plant: (zone) => {
+      zone.records.push(record("NS", "cluster.example.com", "ns.example.net"));
+    },
+    found: {
+      "cloudflare: challenge":
+        "problem: cluster.example.com is delegated to ns.example.net: nobody asks this zone for the challenge's TXT record, or anything else below cluster.example.com → delete its NS records at Cloudflare, or set domain to the zone that is asked, if Cloudflare has it",
     },
   },
 ];
@@ -195,35 +191,5 @@ describe("a planted fault", () => {
     const url = `http://127.0.0.1:${await silentPort()}`;
     const asked = examineCloudflare(examination(wholeStack(), env, { callMs: 50 }), url, Promise.resolve(nothing));
     expect(told(await asked)).toEqual(each(checks, "skipped: could not be asked: no answer in time"));
-  });
-});
-
-describe("a record at one of the stack's names", () => {
-  const BASE = "cluster.example.com";
-  const action = "delete it at Cloudflare; the refusal of pulumi preview has the command that takes over an A record";
-  const inTheWay = (what: string) => `problem: ${what} → ${action}`;
-  const unknown = (what: string) => `warning: ${what}, and whether it is this stack's is not known → ${action}`;
-
-  it.each([
-    ["a CNAME", nothing, record("CNAME", `*.${BASE}`, "old.example.net"), inTheWay],
-    ["an A record before there is a gateway", nothing, record("A", BASE, ADDRESS), inTheWay],
-    ["an A record to another address", gateway, record("A", BASE, "198.51.100.9"), inTheWay],
-    ["an AAAA record", gateway, record("AAAA", BASE, "2001:db8::1"), inTheWay],
-    ["an A record that a half-made platform may have", { any: true }, record("A", BASE, ADDRESS), unknown],
-    ["an A record beside a cluster that could not be asked", undefined, record("A", BASE, ADDRESS), unknown],
-  ] as const)("%s may be in the way", async (_, installed, rival, line) => {
-    const zone = freshZone();
-    zone.records.push(rival);
-    const found = line(`${rival.name} has a record already: ${rival.type} ${rival.content}`);
-    expect(await examine(zone, wholeStack(), installed)).toEqual({ ...healthy, "cloudflare: records": found });
-  });
-
-  it("is this stack's beside one that is not", async () => {
-    const zone = runningZone();
-    zone.records.push(record("A", BASE, "198.51.100.9"));
-    expect(await examine(zone, wholeStack(), gateway)).toEqual({
-      ...healthy,
-      "cloudflare: records": inTheWay(`${BASE} has a record already: A 198.51.100.9`),
-    });
   });
 });

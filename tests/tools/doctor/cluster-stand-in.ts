@@ -16,11 +16,15 @@ interface Service {
 /** How the cluster is; a test plants its fault here. */
 export interface ClusterState {
   version: { major: string; minor: string; gitVersion: string };
-  namespaces: Metadata[];
+  namespaces: (Metadata & { deletionTimestamp?: string })[];
   services: Service[];
   /** `<namespace>/<name>`. */
   deployments: string[];
   releases: Metadata[];
+  /** Secrets beside those of releases. */
+  secrets: Metadata[];
+  /** URIs of ACME accounts, by the ClusterIssuer's name. */
+  accounts: Record<string, string>;
   definitions: Metadata[];
   /** Undefined without ArgoCD. */
   applications: { metadata: Metadata; spec: Record<string, unknown> }[] | undefined;
@@ -32,7 +36,7 @@ export interface ClusterState {
 
 /** What Helm's command line leaves. */
 export const byHelm = [{ manager: "Helm", operation: "Update" }];
-const byPulumi = [{ manager: "pulumi-kubernetes", operation: "Update" }];
+export const byPulumi = [{ manager: "pulumi-kubernetes", operation: "Update" }];
 
 export const namespace = (
   name: string,
@@ -69,11 +73,26 @@ export const freshCluster = (): ClusterState => ({
   deployments: [],
   // Somebody else's, which is in nobody's way.
   releases: [release("vault", "vault"), release("monitoring", "istio-ingressgateway")],
+  secrets: [],
+  accounts: {},
   definitions: [{ name: "gateways.gateway.networking.k8s.io" }],
   applications: undefined,
   forbidden: undefined,
   wholeLists: 0,
 });
+
+/** What a destroy keeps in cert-manager's namespace: the certificate, and the key of the ACME account. */
+export const keptSecrets = (): Metadata[] => [
+  {
+    name: "cert-manager-tls-wildcard-cluster",
+    namespace: "cert-manager",
+    annotations: { "cert-manager.io/issuer-name": "cluster-issuer-letsencrypt" },
+  },
+  { name: "cluster-issuer-letsencrypt", namespace: "cert-manager" },
+];
+
+/** The URI of the platform's ACME account. */
+const ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/1234";
 
 /** After an `up`, all well. */
 export function runningCluster(): ClusterState {
@@ -95,6 +114,8 @@ export function runningCluster(): ClusterState {
     release("external-secrets", "external-secrets", mine),
   );
   cluster.definitions = keptDefinitions();
+  cluster.secrets = keptSecrets();
+  cluster.accounts["cluster-issuer-letsencrypt"] = ACCOUNT;
   cluster.deployments.push("cert-manager/cert-manager");
   cluster.services.push({
     metadata: { name: "istio-ingressgateway", namespace: "istio-system" },
@@ -157,6 +178,17 @@ function answer(state: ClusterState, url: URL, request: IncomingMessage): Reply 
   const [, at = "", kind = "", name = ""] =
     /^\/(?:api\/v1|apis\/apps\/v1)\/namespaces\/([^/]+)(?:\/([^/]+)\/([^/]+))?$/.exec(path) ?? [];
   if (path.replace(/\/$/, "") === "/version") return { body: { ...state.version, platform: "linux/arm64" } };
+  const issuer = /^\/apis\/cert-manager\.io\/v1\/clusterissuers\/(.+)$/.exec(path)?.[1] ?? "";
+  if (issuer !== "") {
+    const uri = state.accounts[issuer];
+    return found("clusterissuers", issuer, uri === undefined ? undefined : { status: { acme: { uri } } });
+  }
+  const [, named] = /^metadata\.name=(.+)$/.exec(url.searchParams.get("fieldSelector") ?? "") ?? [];
+  if (path === "/api/v1/secrets" && named !== undefined)
+    return list(
+      state.secrets.filter(({ name }) => name === named).map((metadata) => ({ metadata })),
+      { data: { "tls.key": "that-nobody-reads" } },
+    );
   if (path === "/api/v1/secrets") {
     const wanted = ["owner=helm", "type=helm.sh/release.v1"];
     const given = [url.searchParams.get("labelSelector"), url.searchParams.get("fieldSelector")];

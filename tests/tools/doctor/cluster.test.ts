@@ -5,6 +5,7 @@ import {
   byHelm,
   type ClusterState,
   freshCluster,
+  keptSecrets,
   kubeConfigFor,
   namespace,
   runningCluster,
@@ -12,8 +13,7 @@ import {
   startCluster,
 } from "./cluster-stand-in.ts";
 import { keptDefinitions } from "./definitions.ts";
-import { each, examination, type Raw, told, wholeStack } from "./examination.ts";
-import { ADDRESS } from "./oci-stand-in.ts";
+import { each, examination, nothing, type Raw, running, told, wholeStack } from "./examination.ts";
 
 afterEach(closeAll);
 
@@ -42,19 +42,21 @@ const healthy = {
 
 describe("a healthy cluster", () => {
   it("has no problem before the first up", async () => {
-    expect(await examine(freshCluster())).toEqual({ told: healthy, installed: { any: false } });
+    expect(await examine(freshCluster())).toEqual({ told: healthy, installed: nothing });
   });
 
   it("has no problem when the platform runs, and tells the gateway's address", async () => {
-    const installed = { any: true, gateway: { address: ADDRESS } };
-    expect(await examine(runningCluster())).toEqual({ told: healthy, installed });
+    expect(await examine(runningCluster())).toEqual({ told: healthy, installed: running });
   });
 
   it("has no problem after a destroy, which keeps a namespace and definitions", async () => {
     const cluster = freshCluster();
     cluster.namespaces.push(namespace("cert-manager", byHelm));
     cluster.definitions = keptDefinitions();
-    expect(await examine(cluster)).toEqual({ told: healthy, installed: { any: false } });
+    cluster.secrets = keptSecrets();
+    // The key is there, and whose account it opens is not said.
+    const installed = { any: false, account: undefined, hasCertificate: true };
+    expect(await examine(cluster)).toEqual({ told: healthy, installed });
   });
 
   it("is not asked for a namespace of External Secrets where another installation is used", async () => {
@@ -64,7 +66,7 @@ describe("a healthy cluster", () => {
     const raw = { ...stack(), externalSecrets: { install: false } };
     expect((await examine(cluster, raw)).told).toEqual({
       ...healthy,
-      "kubernetes: namespaces": "ok: istio-system are free, or Pulumi's",
+      "kubernetes: namespaces": "ok: istio-system is free, or Pulumi's",
     });
   });
 
@@ -147,7 +149,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace external-secrets exists, and Pulumi did not make it → the program makes it itself: move what is in it, then kubectl delete namespace external-secrets",
+        "problem: namespace external-secrets exists, and Pulumi did not make it → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace external-secrets, or name another with externalSecrets.namespace; if a run of this stack made it, leave it: its refusal says how to take it over",
     },
   },
   {
@@ -158,7 +160,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: move what is in it, then kubectl delete namespace istio-system",
+        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: its refusal says how to take it over",
     },
   },
   {

@@ -27,6 +27,7 @@ async function systems({ isRunning = false } = {}) {
   const charts = { istio: { version: "1.28.4" }, certManager: { version: "v1.20.3" } };
   const vault = { address: await startVault(healthyVault()) };
   return {
+    stack: "live",
     settings: settingsFrom({ ...wholeStack(), charts, vault }),
     kubeConfig: async () => kubeConfigFor(cluster),
     env,
@@ -64,7 +65,9 @@ const fresh = [
   "ok: cloudflare: API tokens: may list permission groups",
   "ok: cloudflare: zone: example.com is active",
   "ok: cloudflare: records: none in the way",
+  "ok: cloudflare: challenge: neither alias nor delegation in its way",
   "ok: cloudflare: CAA: none",
+  "skipped: cloudflare: SSL mode: cloudflare.proxied is false: visitors come directly",
   "ok: vault: reachable: Vault 1.21.1 is unsealed",
   "ok: vault: token: may write secret/data/prod/cert-manager",
   "ok: vault: KV mount: secret is KV version 2",
@@ -102,7 +105,7 @@ describe("the doctor", () => {
     expect(lines(findings).filter((line) => !isSilent(line))).toEqual(fresh.filter((line) => !isSilent(line)));
     expect(lines(findings).filter((line) => line.includes("in time"))).toEqual([
       "problem: kubernetes: reachable: no answer in time",
-      ...["token", "API tokens", "zone", "records", "CAA"].map(
+      ...["token", "API tokens", "zone", "records", "challenge", "CAA", "SSL mode"].map(
         (check) => `skipped: cloudflare: ${check}: could not be asked: no answer in time`,
       ),
       `problem: vault: reachable: ${silent}: no answer in time`,
@@ -147,7 +150,7 @@ describe("the command", () => {
     await stackFile("test");
     const { stdout, ...rest } = await run("--stack", "kind");
     expect(rest).toEqual({ exitCode: 0, stderr: "" });
-    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 10 ok, 15 skipped\n$/s);
+    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 10 ok, 17 skipped\n$/s);
   });
 
   it("ends with 1 when there is one, and says the same in JSON", async () => {

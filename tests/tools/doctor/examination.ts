@@ -1,7 +1,8 @@
+import type { Installed } from "../../../tools/doctor/cluster.ts";
 import type { Env, Examination, Limits } from "../../../tools/doctor/examination.ts";
 import { type Outcome, runner } from "../../../tools/lib/checks.ts";
 import { settingsFrom } from "../settings.ts";
-import { ids } from "./oci-stand-in.ts";
+import { ADDRESS, ids } from "./oci-stand-in.ts";
 
 // What the parts of the doctor are told in the tests, and how the tests read what they tell.
 
@@ -45,7 +46,7 @@ export const AMPLE: Limits = { callMs: 20_000, ociMs: 20_000, logMs: 20_000, che
 export const examination = (raw: Raw, env: Env = {}, limits: Partial<Limits> = {}): Examination => {
   const all = { ...AMPLE, ...limits };
   const settings = settingsFrom(raw, ["cloudflareApiToken"]);
-  return { settings, env, limits: all, run: runner(all.checkMs, "skipped") };
+  return { stack: "live", settings, env, limits: all, run: runner(all.checkMs, "skipped") };
 };
 
 /** What is told, by check: the level, the reason and, after an arrow, what to do; a list where it is more than one. */
@@ -58,6 +59,17 @@ export const told = (outcomes: readonly Outcome[]): Record<string, string | stri
       return [subject.name, lines.length === 1 ? (lines[0] ?? "") : lines];
     }),
   );
+
+/** A cluster with nothing of the platform in it. */
+export const nothing: Installed = { any: false, account: null, hasCertificate: false };
+
+/** One in which the platform runs. */
+export const running: Installed = {
+  any: true,
+  gateway: { address: ADDRESS },
+  account: "https://acme-v02.api.letsencrypt.org/acme/acct/1234",
+  hasCertificate: true,
+};
 
 /** The same for several checks. */
 export const each = (checks: readonly string[], line: string): Record<string, string> =>

@@ -3,7 +3,7 @@ import type { Installed } from "../../../tools/doctor/cluster.ts";
 import type { Env } from "../../../tools/doctor/examination.ts";
 import { examineOci } from "../../../tools/doctor/oci.ts";
 import { OciError } from "../../../tools/doctor/oci-cli.ts";
-import { each, examination, type Raw, told, wholeStack } from "./examination.ts";
+import { each, examination, nothing, type Raw, running, told, wholeStack } from "./examination.ts";
 import {
   ADDRESS,
   addOn,
@@ -18,8 +18,6 @@ import {
 } from "./oci-stand-in.ts";
 
 const env = { OCI_CLI_TENANCY: ids.tenancy };
-const nothing: Installed = { any: false };
-const gateway: Installed = { any: true, gateway: { address: ADDRESS } };
 
 const examine = async (answers: OciAnswers, raw: Raw, installed?: Installed, as: Env = env) =>
   told(await examineOci(examination(raw, as), recorded(answers), Promise.resolve(installed)));
@@ -40,7 +38,7 @@ describe("OCI without a problem", () => {
   });
 
   it("has the gateway's load balancer once the platform runs", async () => {
-    expect(await examine(runningOci(), wholeStack(), gateway)).toEqual({
+    expect(await examine(runningOci(), wholeStack(), running)).toEqual({
       ...healthy,
       "oci: reserved IP": `ok: ${ADDRESS} is the gateway's`,
       "oci: load balancer quota": "ok: the load balancer is there already",
@@ -48,9 +46,9 @@ describe("OCI without a problem", () => {
   });
 
   it("has a reserved IP of something else beside a gateway at another address", async () => {
-    const elsewhere = { any: true, gateway: { address: "203.0.113.99" } };
+    const elsewhere = { ...running, gateway: { address: "203.0.113.99" } };
     expect((await examine(runningOci(), wholeStack(), elsewhere))["oci: reserved IP"]).toBe(
-      `problem: loadBalancer.reservedIp ${ADDRESS} is ASSIGNED, in use by ocid1.privateip.oc1.eu-frankfurt-1.aaaabalancer → name an IP that is AVAILABLE, free this one, or remove the setting to have one made`,
+      `problem: loadBalancer.reservedIp ${ADDRESS} is ASSIGNED, in use by ocid1.privateip.oc1.eu-frankfurt-1.aaaabalancer → set it to the IP of the gateway, which is at 203.0.113.99 and cannot change`,
     );
   });
 
@@ -274,7 +272,7 @@ describe("a cluster that could not be asked", () => {
     const answers = { ...runningOci(), [asked.mbps]: available(1000) };
     expect(await examine(answers, wholeStack(), undefined)).toEqual({
       ...healthy,
-      "oci: reserved IP": `warning: loadBalancer.reservedIp ${ADDRESS} is ASSIGNED, in use by ocid1.privateip.oc1.eu-frankfurt-1.aaaabalancer; whether that is the gateway's load balancer is not known → see the gateway's Service`,
+      "oci: reserved IP": `warning: loadBalancer.reservedIp ${ADDRESS} is ASSIGNED, in use by ocid1.privateip.oc1.eu-frankfurt-1.aaaabalancer; whether that is the gateway's load balancer is not known → kubectl -n istio-system describe service istio-ingressgateway; its UID is the load balancer's name`,
       "oci: load balancer quota":
         "problem: no flexible load balancer is left in the tenancy's limit → ask OCI for a higher limit, or remove a load balancer that is not needed",
     });

@@ -25,11 +25,20 @@ const release = (at: string, status = "deployed", byPulumi = false): HelmRelease
 describe("a Helm release", () => {
   const judged = (stack: typeof settings, ...releases: HelmRelease[]) => releaseVerdicts(placesOf(stack), releases);
   const fine = [{ level: "ok", reason: "no release of others in the way" }];
-  const notPulumis = (name: string, namespace: string) =>
+  const notPulumis = (name: string, namespace: string, instead = "") =>
     problem(
       `release ${name} in ${namespace} (deployed) is not Pulumi's`,
-      `remove it: helm uninstall ${name} --namespace ${namespace}; the program installs its own and does not adopt`,
+      `remove it: helm uninstall ${name} --namespace ${namespace}; the program installs its own and does not adopt${instead}`,
     );
+
+  it("that a destroy has not finished is in the way of the next up", () => {
+    expect(judged(settings, release("istio-system/istiod", "uninstalling", true))).toEqual([
+      problem(
+        "release istiod in istio-system is uninstalling: a destroy was cut off, and Helm refuses to install it",
+        "pulumi destroy once more; it goes on with it",
+      ),
+    ]);
+  });
 
   it("of the platform's own is fine, whatever its status but pending", () => {
     const own = [...placesOf(withVault)].map((place) => release(place, "failed", true));
@@ -42,7 +51,9 @@ describe("a Helm release", () => {
   });
 
   it("of Vault is in the way where the program is to install one", () => {
-    expect(judged(withVault, release("vault/vault"))).toEqual([notPulumis("vault", "vault")]);
+    expect(judged(withVault, release("vault/vault"))).toEqual([
+      notPulumis("vault", "vault", "; or set vault.install to false, and the rest of vault to its own"),
+    ]);
     expect(judged(settings, release("vault/vault"))).toEqual(fine);
   });
 
@@ -65,7 +76,7 @@ describe("a Helm release", () => {
     expect(judged(settings, release("istio-system/istiod", "pending-upgrade", true))).toEqual([
       problem(
         "release istiod in istio-system is pending-upgrade: a run was cut off, and Helm refuses another",
-        "helm rollback istiod --namespace istio-system, or helm uninstall where there is no revision before",
+        "npm run repair -- --stack <stack>, unless somebody is still at work",
       ),
     ]);
   });

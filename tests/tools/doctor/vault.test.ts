@@ -14,9 +14,14 @@ afterEach(closeAll);
 
 const env = { VAULT_TOKEN: tokens.vault };
 
+/** A cluster that is not to be asked. */
+const nowhere = async () => {
+  throw new Error("the kubeconfig has no contexts");
+};
+
 async function examine(address: string, as: Env = env, vault: Raw = {}, callMs = 20_000) {
   const raw = { ...wholeStack(), vault: { address, ...vault } };
-  const outcomes = await examineVault(examination(raw, as, { callMs }));
+  const outcomes = await examineVault(examination(raw, as, { callMs }), nowhere);
   expect(JSON.stringify(outcomes)).not.toContain(tokens.vault);
   return told(outcomes);
 }
@@ -28,7 +33,9 @@ const healthy = {
 };
 const checks = Object.keys(healthy);
 const unready = each(["vault: token", "vault: KV mount"], "skipped: Vault does not answer, or is not ready");
-const reach = "start the port-forward, or correct vault.address; a private CA goes into VAULT_CACERT";
+const setToken =
+  "set VAULT_TOKEN to a token of the run; npm run vault -- policy --stack live prints the policy that it needs";
+const reach = "correct vault.address; a private CA goes into VAULT_CACERT";
 
 describe("a Vault without a problem", () => {
   it("lets the token do what the program does", async () => {
@@ -44,20 +51,17 @@ describe("a Vault without a problem", () => {
   it("is asked no more than for its health without a token", async () => {
     expect(await examine(await startVault(healthyVault()), { VAULT_TOKEN: "" })).toEqual({
       ...healthy,
-      ...each(
-        ["vault: token", "vault: KV mount"],
-        "skipped: VAULT_TOKEN is not set → set it to a token with the policy that npm run vault -- policy prints",
-      ),
+      ...each(["vault: token", "vault: KV mount"], `skipped: VAULT_TOKEN is not set → ${setToken}`),
     });
   });
 
   it("is not asked before the program installs it, or where no token is kept", async () => {
     const installed = { ...wholeStack(), vault: { install: true } };
-    expect(told(await examineVault(examination(installed, env)))).toEqual(
-      each(checks, "skipped: vault.install: the program installs Vault, which is set up after that"),
+    expect(told(await examineVault(examination(installed, env), nowhere))).toEqual(
+      each(checks, "skipped: vault.initialized is false: an up installs Vault, and then npm run vault:init sets it up"),
     );
     const tokenless = { ...wholeStack(), cloudflare: { token: "none" }, acme: { server: "ca" }, vault: undefined };
-    expect(told(await examineVault(examination(tokenless, env)))).toEqual(
+    expect(told(await examineVault(examination(tokenless, env), nowhere))).toEqual(
       each(checks, 'skipped: cloudflare.token is "none"'),
     );
   });
@@ -65,7 +69,7 @@ describe("a Vault without a problem", () => {
   it("is asked once it is installed and initialised", async () => {
     const address = await startVault(healthyVault());
     const raw = { ...wholeStack(), size: "small", vault: { address, install: true, initialized: true } };
-    expect(told(await examineVault(examination(raw, env)))).toEqual(healthy);
+    expect(told(await examineVault(examination(raw, env), nowhere))).toEqual(healthy);
   });
 
   it("has its mount made where the program makes it", async () => {
@@ -129,7 +133,7 @@ interface Fault {
   readonly found: Record<string, string | string[]>;
 }
 
-const policy = "add it to the token's policy, as npm run vault -- policy has it";
+const policy = "add it to the token's policy; npm run vault -- policy --stack live prints the policy that it needs";
 
 const faults: Fault[] = [
   {
@@ -154,10 +158,8 @@ const faults: Fault[] = [
     plant: () => {},
     as: { VAULT_TOKEN: "another" },
     found: {
-      "vault: token":
-        "problem: Vault does not take the token: 403 permission denied → log in anew, and set VAULT_TOKEN to a token that is still good",
-      "vault: KV mount":
-        "problem: vault.mount secret does not exist, or the token may not see it: 403 permission denied → vault secrets enable -path=secret -version=2 kv",
+      "vault: token": `problem: Vault does not take the token: 403 permission denied → log in anew; ${setToken}`,
+      "vault: KV mount": "skipped: Vault does not take the token",
     },
   },
   {
@@ -225,7 +227,7 @@ describe("a Vault that is not reached", () => {
   it("is told of in its own words", async () => {
     const [closed, silent] = [`http://127.0.0.1:${await closedPort()}`, `http://127.0.0.1:${await silentPort()}`];
     expect(await examine(closed)).toEqual({
-      "vault: reachable": `problem: ${closed}: nothing listens there (ECONNREFUSED) → ${reach}`,
+      "vault: reachable": `problem: nothing listens at ${closed}, and there is no port-forward: the kubeconfig has no contexts → kubectl -n vault get pods; or correct vault.address`,
       ...unready,
     });
     expect(await examine(silent, env, {}, 50)).toEqual({

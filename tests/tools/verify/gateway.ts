@@ -42,6 +42,9 @@ export interface EnvoyAnswer {
   /** Whether a Service behind Envoy sent it. */
   readonly isUpstreams: boolean;
   readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether Envoy is told to add no headers of its own. */
+  readonly isAnonymous?: boolean;
 }
 
 /** Answers as Envoy 1.40 with Istio's server name was seen to. */
@@ -58,14 +61,29 @@ export const envoySays = {
     isUpstreams: false,
     body: "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
   },
+  // These two as they are reported: https://github.com/istio/istio/issues/47091 and https://github.com/istio/istio/issues/33208
+  /** Its pod sends what is no answer in the protocol that was spoken. */
+  garbled: {
+    status: 502,
+    isUpstreams: false,
+    body: "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+  },
+  /** Its pod answers a TLS handshake with plain HTTP. */
+  noTls: {
+    status: 503,
+    isUpstreams: false,
+    body: "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end",
+  },
   /** Its pod takes too long. */
   slow: { status: 504, isUpstreams: false, body: "upstream request timeout" },
 } as const satisfies Record<string, EnvoyAnswer>;
 
-function sendAsEnvoy(response: ServerResponse, { status, isUpstreams, body = "" }: EnvoyAnswer): void {
+function sendAsEnvoy(response: ServerResponse, answer: EnvoyAnswer): void {
+  const { status, isUpstreams, body = "", headers, isAnonymous = false } = answer;
   response.writeHead(status, {
-    server: "istio-envoy",
-    ...(isUpstreams && { "x-envoy-upstream-service-time": "3" }),
+    ...(!isAnonymous && { server: "istio-envoy" }),
+    ...(isUpstreams && !isAnonymous && { "x-envoy-upstream-service-time": "3" }),
+    ...headers,
     ...(body !== "" && !isUpstreams && { "content-type": "text/plain" }),
   });
   response.end(body);

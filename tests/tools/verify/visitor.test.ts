@@ -21,7 +21,7 @@ import {
   VAULT,
   type WayIn,
 } from "./deploy.ts";
-import { dnsServer, envoySays } from "./gateway.ts";
+import { dnsServer } from "./gateway.ts";
 
 let issuer: Issuer;
 let pair: TlsPair;
@@ -88,12 +88,18 @@ describe("the way in", () => {
   it("is not looked for where there is no load balancer, and nobody says where else", async () => {
     const settings = { cluster: { context: "kind" }, loadBalancer: undefined };
     const lines = linesOf(await outcomesOf({ settings, asked: nowhere, balancer: lacking("there is none") }));
-    expect(lines.filter((line) => !line.endsWith(": there is none"))).toEqual([]);
-    expect(lines).toHaveLength(22);
-    expect(await troublesOf({ settings, balancer: lacking("there is none") })).toEqual(
-      everyHost((host) => `skipped DNS ${host}: there is none`),
+    expect(lines.filter((line) => !line.endsWith(": there is none"))).toEqual(
+      everyHost((host) => `skipped DNS ${host}: loadBalancer is not set: the program makes no records`),
     );
+    expect(lines).toHaveLength(22);
   });
+});
+
+it("is nothing yet in the first phase of two", async () => {
+  const lines = linesOf(await outcomesOf({ settings: { vault: { install: true } } }));
+  const early =
+    "vault.initialized is false: nothing is served in the first phase of two → npm run vault:init -- --stack <stack> --keys-file <file>, then pulumi up";
+  expect(lines.filter((line) => !line.endsWith(early))).toEqual(everyHost((host) => `pass DNS ${host}: A ${ADDRESS}`));
 });
 
 describe("DNS", () => {
@@ -115,20 +121,18 @@ describe("DNS", () => {
     ]);
   });
 
-  it("is not asked where the program makes no records, or Cloudflare answers with its own", async () => {
+  it("is not asked where the program makes no records, whatever there is for an address", async () => {
     const skipped = (reason: string) => everyHost((host) => `skipped DNS ${host}: ${reason}`);
     const records = { [VAULT]: ["104.16.0.1"] };
-    expect(await troublesOf({ records, settings: { cloudflare: { proxied: true } } })).toEqual(
-      skipped("cloudflare.proxied is true: Cloudflare answers with its own addresses"),
-    );
     const tokenless = { cloudflare: { token: "none" }, acme: { server: "ca" }, vault: undefined };
     expect(await troublesOf({ records, settings: tokenless })).toEqual(
       skipped('cloudflare.token is "none": the program makes no records'),
     );
-    const elsewhere = { cluster: { context: "kind" }, loadBalancer: undefined };
-    expect(await troublesOf({ records, settings: elsewhere })).toEqual(
-      skipped("loadBalancer is not set: the program makes no records"),
-    );
+    const settings = { cluster: { context: "kind" }, loadBalancer: undefined };
+    for (const balancer of [given(ADDRESS), lacking("there is none; give --address")])
+      expect(await troublesOf({ records, settings, balancer })).toEqual(
+        skipped("loadBalancer is not set: the program makes no records"),
+      );
   });
 });
 
@@ -138,15 +142,15 @@ describe("ports", () => {
   const loadBalancer = { ...stack.loadBalancer, allowedCidrs: ["192.0.2.0/24", "198.51.100.0/24"] };
 
   it.each([
-    [{ loadBalancer }, `is this machine in loadBalancer.allowedCidrs, 192.0.2.0/24, 198.51.100.0/24? ${service}`],
-    [{ loadBalancer: { ...loadBalancer, internal: true } }, `is this machine in the VCN? ${service}`],
-    [{ cluster: { context: "kind" }, loadBalancer: undefined }, service],
-  ])("fail when nothing listens on 443, and say who may connect with %o", async (settings, action) => {
+    [{ loadBalancer }, "is this machine in loadBalancer.allowedCidrs, 192.0.2.0/24, 198.51.100.0/24?"],
+    [{ loadBalancer: { ...loadBalancer, internal: true } }, "is this machine in the VCN?"],
+    [{ cluster: { context: "kind" }, loadBalancer: undefined }, ""],
+  ])("fail when nothing listens on 443, and say who may connect with %o", async (settings, admitted) => {
     const https = { ip: "127.0.0.1", port: await closedPort() };
     const needing = (name: string, host: string) => `skipped ${name} ${host}: needs the check "port 443", which failed`;
     const troubles = await troublesOf({ settings, asked: { https } });
     expect(troubles.filter((line) => !line.startsWith("skipped DNS"))).toEqual([
-      `FAIL port 443: ${refused(https.port)} → ${action}`,
+      `FAIL port 443: ${refused(https.port)} → does that lead to the gateway?${admitted && ` Where it is the load balancer: ${admitted}`}`,
       ...["handshake", "trust", "certificate", "old TLS"].map((name) => needing(name, BASE)),
       ...[VAULT, ARGOCD].flatMap((host) =>
         ["handshake", "trust", "certificate", "old TLS", "service"].map((name) => needing(name, host)),
@@ -154,10 +158,20 @@ describe("ports", () => {
     ]);
   });
 
+  it("fail at the load balancer with its Service's events", async () => {
+    // Only a listener on all addresses of this machine would answer there.
+    const asked = { https: undefined, http: undefined, timeoutMs: 1000 };
+    const troubles = await troublesOf({ asked, balancer: given("127.0.0.99") });
+    const ports = troubles.filter((line) => line.startsWith("FAIL port"));
+    expect(ports.map((line) => line.split(" → ")[1])).toEqual(
+      Array(2).fill(`is this machine in loadBalancer.allowedCidrs, 0.0.0.0/0? ${service}`),
+    );
+  });
+
   it("fail when nothing listens on 80", async () => {
     const http = { ip: "127.0.0.1", port: await closedPort() };
     expect(await troublesOf({ asked: { http } })).toEqual([
-      `FAIL port 80: ${refused(http.port)} → is this machine in loadBalancer.allowedCidrs, 0.0.0.0/0? ${service}`,
+      `FAIL port 80: ${refused(http.port)} → does that lead to the gateway? Where it is the load balancer: is this machine in loadBalancer.allowedCidrs, 0.0.0.0/0?`,
       ...everyHost((host) => `skipped redirect ${host}: needs the check "port 80", which failed`),
     ]);
   });
@@ -205,44 +219,4 @@ it("ends in time where all is silent", async () => {
     `FAIL handshake ${BASE}: no handshake with TLS 1.2 or newer: no answer in time`,
     `FAIL redirect ${BASE}: no answer over HTTP: no answer in time`,
   ]);
-});
-
-describe("services", () => {
-  it("are asked for at the base domain too, where one has it for its host", async () => {
-    const settings = { services: [{ name: "home", namespace: "web", port: 80, host: BASE }] };
-    const lines = linesOf(await outcomesOf({ settings, answers: { [BASE]: { status: 200, isUpstreams: true } } }));
-    expect(lines.filter((line) => /^\S+ (handshake|service) /.test(line))).toEqual([
-      `pass handshake ${BASE}: TLSv1.3`,
-      `pass service ${BASE}: 200 from home.web:80`,
-    ]);
-  });
-
-  const unreached = (status: number, said: string) =>
-    `${status} from the gateway, which does not reach vault.vault:8200${said} → does the Service have this port, and pods that are ready? kubectl -n vault get service,endpointslices`;
-
-  it.each([
-    [
-      "whose host has no route",
-      envoySays.noRoute,
-      "404 from the gateway: there is no route for this host → run pulumi up; kubectl -n vault get virtualservice vault-vs -o yaml",
-    ],
-    ["that does not exist", envoySays.noService, unreached(503, "")],
-    ["without pods", envoySays.noPods, unreached(503, ": no healthy upstream")],
-    ["whose pod refuses", envoySays.refused, unreached(503, `: ${envoySays.refused.body}`)],
-    ["that is too slow", envoySays.slow, unreached(504, ": upstream request timeout")],
-  ])("fail for one %s", async (_, answer, reason) => {
-    expect(await troublesOf({ answers: { [VAULT]: answer } })).toEqual([`FAIL service ${VAULT}: ${reason}`]);
-  });
-
-  it.each([
-    [{ status: 200, isUpstreams: true }, "200 from vault.vault:8200"],
-    [{ status: 404, isUpstreams: true }, "404 from vault.vault:8200"],
-    // Vault's own word for sealed.
-    [{ status: 503, isUpstreams: true, body: "sealed" }, "503 from vault.vault:8200"],
-    // A policy of the operator's, which Envoy enforces.
-    [{ status: 403, isUpstreams: false, body: "denied" }, "403 from the gateway itself"],
-  ])("pass with %o", async (answer, reason) => {
-    const lines = linesOf(await outcomesOf({ answers: { [VAULT]: answer } }));
-    expect(lines.filter((line) => line.includes(`service ${VAULT}`))).toEqual([`pass service ${VAULT}: ${reason}`]);
-  });
 });
