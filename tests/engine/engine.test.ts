@@ -83,6 +83,7 @@ describe.each(["prod", "lab"])("%s", (name) => {
         "namespace cert-manager: the certificate with its key, and the key of the ACME account or CA",
         "custom resource definitions of cert-manager",
         "custom resource definitions of Istio",
+        "custom resource definitions of External Secrets",
         `reserved IP ${ip?.id}; set loadBalancer.reservedIp to it before the next up`,
       ],
     });

@@ -54,18 +54,17 @@ async function examine(
     { name: "vault: reachable", without: "Vault does not answer, or is not ready" },
     [awaited],
     async (vault) => {
-      const api = vaultApiOf(vault.address, env, limits.callMs, { namespace: vault.namespace });
-      const server = vaultApiOf(vault.address, env, limits.callMs, ROOT);
-      const answer = await server<Health>("sys/health").catch((error: unknown) => failed(error));
+      const api = vaultApiOf(vault, env, limits.callMs);
+      const answer = await api<Health>("sys/health").catch((error: unknown) => failed(error));
       if (!("failure" in answer)) return judgeHealth(vault.address, api, answer, advice);
       if (!answer.isClosed || !isHere(vault.address))
         return problem(
           `${vault.address}: ${answer.failure}`,
           "correct vault.address; a private CA goes into VAULT_CACERT",
         );
-      const behind = await openForward({ stack, vault, kubeConfig, env, callMs: limits.callMs }, forwards);
-      const through = await behind(ROOT)<Health>("sys/health");
-      return judgeHealth(`the pod behind ${vault.address}`, behind({ namespace: vault.namespace }), through, advice);
+      const forwarded = await openForward({ stack, vault, kubeConfig, env, callMs: limits.callMs }, forwards);
+      const through = await forwarded<Health>("sys/health");
+      return judgeHealth(`the pod behind ${vault.address}`, forwarded, through, advice);
     },
   );
   const token = env.VAULT_TOKEN ? given(env.VAULT_TOKEN) : lacking("VAULT_TOKEN is not set", advice.token);
@@ -116,28 +115,20 @@ function adviceFor(stack: string, { vault }: Settings) {
 
 type Advice = ReturnType<typeof adviceFor>;
 
-/** Where in Vault, and whose certificate it shows. */
-interface Place {
-  /** @default - VAULT_NAMESPACE */
-  readonly namespace?: string | undefined;
-  readonly clusterCa?: string | undefined;
-}
-
-/** Health is the whole server's: https://developer.hashicorp.com/vault/docs/enterprise/namespaces#root-only-api-paths */
-const ROOT: Place = { namespace: "" };
-
 /** As Pulumi's provider takes them: https://www.pulumi.com/registry/packages/vault/installation-configuration/ */
 export function vaultApiOf(
-  address: string,
+  { address, namespace }: Pick<VaultSettings, "address" | "namespace">,
   env: Env,
   timeoutMs: number,
-  { namespace = env.VAULT_NAMESPACE, clusterCa }: Place = {},
+  clusterCa?: string,
 ): AskVault {
-  const headers = {
-    ...(namespace && { "x-vault-namespace": namespace }),
-    ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
-  };
+  const within = namespace ?? env.VAULT_NAMESPACE;
   return async (path, body) => {
+    // Health is the whole server's: https://developer.hashicorp.com/vault/docs/enterprise/namespaces#root-only-api-paths
+    const headers = {
+      ...(within && path !== "sys/health" && { "x-vault-namespace": within }),
+      ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
+    };
     const ca = clusterCa ?? (env.VAULT_CACERT ? await readFile(env.VAULT_CACERT, "utf8") : undefined);
     const method = body === undefined ? "GET" : "POST";
     return ask(`${address.replace(/\/+$/, "")}/v1/${path}`, { method, headers, ca, body, timeoutMs });
@@ -172,7 +163,7 @@ async function openForward({ stack, vault, kubeConfig, env, callMs }: ForwardOpt
     const way = await forward(config, { namespace, pod, port: VAULT_PORT });
     forwards.push(way);
     const address = `${new URL(vault.address).protocol}//127.0.0.1:${way.port}`;
-    return (place: Place) => vaultApiOf(address, env, callMs, { ...place, clusterCa: ca });
+    return vaultApiOf({ ...vault, address }, env, callMs, ca);
   } catch (error) {
     throw new Stop(
       problem(
@@ -181,6 +172,20 @@ async function openForward({ stack, vault, kubeConfig, env, callMs }: ForwardOpt
       ),
     );
   }
+}
+
+/** Pulumi's provider goes by the environment where the stack says nothing, and External Secrets does not. */
+function judgeNamespace(namespace: string | undefined, inEnvironment: string | undefined): Verdict {
+  if (inEnvironment === namespace) return ok(`${namespace}, by the settings and by VAULT_NAMESPACE`);
+  return namespace === undefined
+    ? problem(
+        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace is not set: the token would be written there, and read elsewhere`,
+        "set vault.namespace, or unset VAULT_NAMESPACE",
+      )
+    : warning(
+        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace, which counts, ${namespace}`,
+        "unset VAULT_NAMESPACE",
+      );
 }
 
 /** https://developer.hashicorp.com/vault/api-docs/system/health */
@@ -197,20 +202,6 @@ function judgeHealth(at: string, api: AskVault, { status, body }: Answer<Health>
   if (!initialized) return problem("Vault is not initialised", advice.initialise);
   if (sealed) return problem("Vault is sealed", advice.unseal);
   return found(api, ok(`Vault ${version} is unsealed`));
-}
-
-/** Pulumi's provider goes by the environment where the stack says nothing, and External Secrets does not. */
-function judgeNamespace(namespace: string | undefined, inEnvironment: string | undefined): Verdict {
-  if (inEnvironment === namespace) return ok(`${namespace}, by the settings and by VAULT_NAMESPACE`);
-  return namespace === undefined
-    ? problem(
-        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace is not set: the token would be written there, and read elsewhere`,
-        "set vault.namespace, or unset VAULT_NAMESPACE",
-      )
-    : warning(
-        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace, which counts, ${namespace}`,
-        "unset VAULT_NAMESPACE",
-      );
 }
 
 /** What the policy of a run gives: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */

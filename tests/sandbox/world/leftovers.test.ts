@@ -30,7 +30,6 @@ it("remain as all that is new, the definitions of a group as one", () => {
   expect(remains(world.state)).toEqual([
     "CustomResourceDefinition *.acme.cert-manager.io",
     "CustomResourceDefinition *.cert-manager.io",
-    "Lease kube-system/cert-manager-cainjector",
     "Namespace /cert-manager",
   ]);
   expect(remains(world.state, world.state.items)).toEqual([]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { examineOci } from "../../../tools/doctor/oci.ts";
-import { examination, told, wholeStack } from "./examination.ts";
+import { examination, nothing, told, wholeStack } from "./examination.ts";
 import { freshOci, ids, type OciAnswers, recorded } from "./oci-stand-in.ts";
 
 const NAMESPACES = `iam tag-namespace list --compartment-id ${ids.tenancy} --include-subcompartments true --all`;
@@ -24,7 +24,7 @@ async function findingOn(
   const outcomes = await examineOci(
     examination(raw, { HOME: "/nowhere", ...env }),
     recorded({ ...freshOci(), ...answers }),
-    Promise.resolve({ any: false, account: undefined, hasCertificate: false }),
+    Promise.resolve(nothing),
   );
   return told(outcomes)["oci: defined tags"];
 }
