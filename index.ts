@@ -211,7 +211,6 @@ export const kvVersion = tokenSecret?.version ?? null;
 export const vaultIamPolicy = seal?.iamPolicy ?? null;
 /** What is served. */
 export const urls = services.map((service) => `https://${service.host}`);
+const keeping = present(certManager, istio, operator, certificate, loadBalancer, vaultServer, seal, access);
 /** What a destroy leaves, because it is dear to get again or its chart keeps it. */
-export const keptOnDestroy = present(certManager, istio, certificate, loadBalancer, vaultServer, seal, access).flatMap(
-  ({ kept }) => kept,
-);
+export const keptOnDestroy = keeping.flatMap(({ kept }) => kept);

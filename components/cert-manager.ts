@@ -37,7 +37,7 @@ export class CertManager extends pulumi.ComponentResource {
         // Made by Helm, which never deletes it: the certificate and the ACME account key outlive a
         // destroy, and the next `up` uses them instead of asking Let's Encrypt for a new one.
         createNamespace: true,
-        values: { crds: { enabled: true }, ...sizes[args.size] },
+        values: { crds: { enabled: true }, startupapicheck: CHECK_ALWAYS, ...sizes[args.size] },
         overrides: args.chart.values,
       },
       { parent: this },
@@ -46,6 +46,19 @@ export class CertManager extends pulumi.ComponentResource {
     this.registerOutputs({ namespace: this.namespace });
   }
 }
+
+const onUpgradesToo = { "helm.sh/hook": "post-install,post-upgrade" };
+
+/**
+ * The start-up check, by which the release is done only when the webhook answers: on upgrades too, for an install that
+ * was interrupted goes on as one. Helm merges these with the weights and deletion policies of the chart.
+ * https://github.com/cert-manager/cert-manager/blob/v1.21.2/deploy/charts/cert-manager/values.yaml
+ */
+const CHECK_ALWAYS: ChartValues = {
+  jobAnnotations: onUpgradesToo,
+  rbac: { annotations: onUpgradesToo },
+  serviceAccount: { annotations: onUpgradesToo },
+};
 
 /** Counts as its makers advise: https://cert-manager.io/docs/installation/best-practice/ */
 const sizes: Record<Size, ChartValues> = {

@@ -26,8 +26,10 @@ export interface WildcardCertificateArgs {
 }
 
 /**
- * Seconds until an issuance has failed: twice what both names take with a slow DNS, and less than the
- * hour after which cert-manager tries a failed one again.
+ * Seconds until an issuance has failed: twice what both names take with a slow DNS, and less than the hour after which
+ * cert-manager begins one anew that has failed for the first time. After each further failure it waits twice as long, up
+ * to 32 hours, which no `up` waits for.
+ * https://github.com/cert-manager/cert-manager/blob/v1.21.2/internal/apis/config/controller/v1alpha1/defaults.go
  */
 const READY_SECONDS = 1800;
 

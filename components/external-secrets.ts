@@ -16,6 +16,9 @@ export interface ExternalSecretsArgs extends ExternalSecretsSettings {
 
 /** External Secrets, its webhook answering. */
 export class ExternalSecrets extends pulumi.ComponentResource {
+  /** What a destroy leaves. */
+  readonly kept: pulumi.Input<string>[] = ["custom resource definitions of External Secrets"];
+
   constructor(name: string, args: ExternalSecretsArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:ExternalSecrets", name, {}, opts);
 
@@ -27,7 +30,14 @@ export class ExternalSecrets extends pulumi.ComponentResource {
         source: args.chart,
         releaseName: EXTERNAL_SECRETS_RELEASE,
         namespace: namespace.metadata.name,
-        values: { installCRDs: true, serviceAccount: { name: args.serviceAccount }, ...sizes[args.size] },
+        values: {
+          installCRDs: true,
+          // With a definition go all of its objects: a release that ends would take every ExternalSecret of the cluster,
+          // and their Secrets, whoever made them.
+          crds: { annotations: { "helm.sh/resource-policy": "keep" } },
+          serviceAccount: { name: args.serviceAccount },
+          ...sizes[args.size],
+        },
         overrides: args.chart.values,
       },
       { parent: this },

@@ -51,6 +51,10 @@ export class IngressGateway extends pulumi.ComponentResource {
         namespace: args.namespace,
         values: {
           labels: this.selector,
+          // The chart's image has no tag until istiod fills it in, and to such a one the API server gives the policy
+          // Always, which stays: a node that has the image could not restart the gateway without its registry. All other
+          // charts have this policy or an image with a tag. https://github.com/istio/istio/issues/42852
+          imagePullPolicy: "IfNotPresent",
           service: { ...service, ports: PORTS },
           ...values,
           ...sizes[args.size],

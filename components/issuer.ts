@@ -4,6 +4,7 @@ import type { IACMEIssuer } from "@kubernetes-models/cert-manager/acme.cert-mana
 import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
 import type { IClusterIssuer } from "@kubernetes-models/cert-manager/cert-manager.io/v1/ClusterIssuer";
 import type { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
+import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
 import * as pulumi from "@pulumi/pulumi";
 import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
 import { awaited } from "./awaited.ts";
@@ -35,15 +36,41 @@ export class Issuer extends pulumi.ComponentResource {
     this.directory = args.issuer.kind === "acme" ? args.issuer.directory : undefined;
 
     if (args.issuer.kind === "acme") {
-      const spec = { acme: acmeSpec(this.issuerName, args.issuer) };
-      clusterIssuer(name, this.issuerName, spec, { parent: this });
+      const { eab } = args.issuer;
+      const binding = eab && this.binding(name, args.namespace, eab.hmacKey);
+      clusterIssuer(
+        name,
+        this.issuerName,
+        { acme: acmeSpec(this.issuerName, args.issuer) },
+        {
+          parent: this,
+          // An account is registered with its key, and an issuer that does not find it is not Ready.
+          dependsOn: binding ? [binding] : [],
+        },
+      );
     } else {
       certificateAuthority(name, this.issuerName, args.namespace, this);
     }
 
     this.registerOutputs({ issuerName: this.issuerName });
   }
+
+  /** The key that binds the account, where cert-manager looks for what a ClusterIssuer names. */
+  private binding(name: string, namespace: string, hmacKey: string): Secret {
+    return new Secret(
+      `${name}-eab`,
+      {
+        metadata: { name: `${this.issuerName}-eab`, namespace },
+        // Marked here too, so that a key that comes in without the mark is still encrypted in state.
+        data: pulumi.secret({ [EAB_KEY]: Buffer.from(hmacKey).toString("base64") }),
+      },
+      { parent: this },
+    );
+  }
 }
+
+/** The key in the Secret that binds an ACME account. */
+const EAB_KEY = "hmac-key";
 
 /**
  * One name for each ACME server: cert-manager issues a new certificate when the issuer's name in the
@@ -128,6 +155,9 @@ function acmeSpec(issuer: string, account: Extract<IssuerSettings, { kind: "acme
     email: account.email,
     ...(account.caBundle && { caBundle: Buffer.from(account.caBundle).toString("base64") }),
     privateKeySecretRef: { name: issuer },
+    ...(account.eab && {
+      externalAccountBinding: { keyID: account.eab.keyId, keySecretRef: { name: `${issuer}-eab`, key: EAB_KEY } },
+    }),
     solvers: [solver],
   };
 }

@@ -8,6 +8,7 @@ import { LISTENERS, type LoadBalancerSettings, portsAtNodes } from "../settings/
 import { annotationOf, serviceOf } from "./balanced-service.ts";
 import type { Exposure } from "./ingress-gateway.ts";
 import { previewHook } from "./preview-hook.ts";
+import { ociTags, tagAnnotations, warnOfLaterTags } from "./tags.ts";
 
 export interface LoadBalancerArgs extends LoadBalancerSettings {
   /** Name in the OCI console of what is made here. */
@@ -68,7 +69,7 @@ export class LoadBalancer extends pulumi.ComponentResource {
       return { id: pulumi.output(id), ipAddress: getPublicIpOutput({ id }, { parent: this }).ipAddress };
     return new PublicIp(
       `${name}-ip`,
-      { compartmentId: args.compartmentId, lifetime: "RESERVED", displayName: args.displayName },
+      { compartmentId: args.compartmentId, lifetime: "RESERVED", displayName: args.displayName, ...ociTags(args.tags) },
       {
         parent: this,
         // DNS, and firewalls of others, know the address: a destroy must not give it away.
@@ -80,17 +81,14 @@ export class LoadBalancer extends pulumi.ComponentResource {
   }
 
   /** The load balancer's NSG with its rules, and the nodes' side of them. */
-  private firewall(
-    name: string,
-    args: LoadBalancerArgs,
-    { nodeNsgId: nodes, vcnId }: OwnFirewall,
-  ): NetworkSecurityGroup {
+  private firewall(name: string, args: LoadBalancerArgs, { nodeNsgIds, vcnId }: OwnFirewall): NetworkSecurityGroup {
     const nsg = new NetworkSecurityGroup(
       `${name}-nsg`,
       {
         compartmentId: args.compartmentId,
         vcnId,
         displayName: args.displayName,
+        ...ociTags(args.tags),
       },
       { parent: this },
     );
@@ -111,30 +109,34 @@ export class LoadBalancer extends pulumi.ComponentResource {
       }
     }
     for (const [purpose, [first, last]] of Object.entries(portsAtNodes(args.externalTrafficPolicy))) {
-      new NetworkSecurityGroupSecurityRule(
-        `${name}-to-nodes-${purpose}`,
-        {
-          networkSecurityGroupId: nsg.id,
-          description: `load balancer to nodes, ${purpose}`,
-          direction: "EGRESS",
-          destination: nodes,
-          destinationType: "NETWORK_SECURITY_GROUP",
-          ...tcp(first, last),
-        },
-        { parent: this },
-      );
-      new NetworkSecurityGroupSecurityRule(
-        `${name}-at-nodes-${purpose}`,
-        {
-          networkSecurityGroupId: nodes,
-          description: `nodes from load balancer ${args.displayName}, ${purpose}`,
-          direction: "INGRESS",
-          source: nsg.id,
-          sourceType: "NETWORK_SECURITY_GROUP",
-          ...tcp(first, last),
-        },
-        { parent: this },
-      );
+      for (const nodes of nodeNsgIds) {
+        // The part of an OCID that no other has.
+        const rule = `${purpose}-${nodes.split(".").at(-1)}`;
+        new NetworkSecurityGroupSecurityRule(
+          `${name}-to-nodes-${rule}`,
+          {
+            networkSecurityGroupId: nsg.id,
+            description: `load balancer to nodes, ${purpose}`,
+            direction: "EGRESS",
+            destination: nodes,
+            destinationType: "NETWORK_SECURITY_GROUP",
+            ...tcp(first, last),
+          },
+          { parent: this },
+        );
+        new NetworkSecurityGroupSecurityRule(
+          `${name}-at-nodes-${rule}`,
+          {
+            networkSecurityGroupId: nodes,
+            description: `nodes from load balancer ${args.displayName}, ${purpose}`,
+            direction: "INGRESS",
+            source: nsg.id,
+            sourceType: "NETWORK_SECURITY_GROUP",
+            ...tcp(first, last),
+          },
+          { parent: this },
+        );
+      }
     }
     return nsg;
   }
@@ -165,8 +167,9 @@ function annotations(
       "oci.oraclecloud.com/oci-network-security-groups": pulumi.concat(...separated(nsgIds)),
     }),
     ...(args.firewall.rules === "NSG" && {
-      "oci.oraclecloud.com/oci-backend-network-security-group": args.firewall.nodeNsgId,
+      "oci.oraclecloud.com/oci-backend-network-security-group": args.firewall.nodeNsgIds.join(","),
     }),
+    ...tagAnnotations(args.tags),
     ...Object.fromEntries(
       Object.entries(balancer)
         .filter(([, value]) => value !== undefined)
@@ -197,6 +200,9 @@ const edgeHooks = (name: string, reservedIp: string | undefined): pulumi.Resourc
   beforeCreate: [previewHook(`${name}-address-free`, () => refuseUsedAddress(reservedIp))],
   beforeUpdate: [
     previewHook(`${name}-edge-fixed`, refuseOtherEdge),
+    previewHook(`${name}-later-tags`, async (change) => {
+      if (edgeOf(change.oldInputs).internal !== undefined) await warnOfLaterTags(change);
+    }),
     // A gateway that gets its first load balancer begins with the address as a new one does.
     previewHook(`${name}-first-address-free`, async ({ oldInputs }) => {
       if (edgeOf(oldInputs).internal === undefined) await refuseUsedAddress(reservedIp);

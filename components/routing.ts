@@ -3,6 +3,7 @@ import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Service } from "../settings/services.ts";
+import { destinationRule, spokenTo } from "./destination.ts";
 
 export interface TlsGatewayArgs {
   /** Namespace of the ingress gateway's pods, where istiod looks for the Secret. */
@@ -67,7 +68,10 @@ export interface RoutesArgs {
   readonly services: readonly Service[];
 }
 
-/** What is served: one VirtualService for each host, in the namespace of its Service. */
+/**
+ * What is served: one VirtualService for each host, in the namespace of its Service, and beside the gateway a rule for each
+ * Service that it does not speak HTTP/1.1 in clear to.
+ */
 export class Routes extends pulumi.ComponentResource {
   constructor(name: string, args: RoutesArgs, opts: pulumi.ComponentResourceOptions) {
     // Without the routes as inputs: one service more would otherwise show as a change of this component too.
@@ -87,12 +91,17 @@ export class Routes extends pulumi.ComponentResource {
               {
                 match: [{ uri: { prefix: "/" } }],
                 route: [{ destination: { host: service.service, port: { number: service.port } } }],
+                ...(service.timeoutSeconds !== undefined && { timeout: `${service.timeoutSeconds}s` }),
               },
             ],
           },
         } satisfies IVirtualService,
         { parent: this },
       );
+    }
+    for (const [key, ports] of spokenTo(args.services)) {
+      const [namespace = "", service = ""] = key.split("/");
+      destinationRule(`${name}-to-${key}`, [namespace, service], ports, args.gatewayNamespace, this);
     }
 
     this.registerOutputs();

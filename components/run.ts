@@ -1,14 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import { explainTakenNames } from "./adoption.ts";
+import { awaitLateWebhooks } from "./late-webhook.ts";
 
 /**
- * What holds for the whole run: no secret in its debug log, and a way out of every name that is taken.
+ * What holds for the whole run: no secret in its debug log, a way out of every name that is taken, and patience with webhooks
+ * that do not answer yet.
  *
  * To be called before the first resource is registered.
  */
 export function guardRun(): void {
   keepSecretsOutOfDebugLog();
   explainTakenNames();
+  awaitLateWebhooks();
 }
 
 /** Those that this stack has, in the same order. */

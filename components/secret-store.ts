@@ -4,7 +4,7 @@ import type { VaultSettings } from "../settings/vault.ts";
 import type { SecretKey, VaultLogin } from "../settings/vault-login.ts";
 import { awaited } from "./awaited.ts";
 
-export interface SecretStoreArgs extends Pick<VaultSettings, "clusterAddress" | "mount" | "login"> {
+export interface SecretStoreArgs extends Pick<VaultSettings, "clusterAddress" | "namespace" | "mount" | "login"> {
   /** The CA that signed Vault's certificate: its PEM, or where in the cluster it is. @default - the system's trusted roots */
   readonly ca?: string | SecretKey;
 }
@@ -29,6 +29,7 @@ export class SecretStore extends pulumi.ComponentResource {
           provider: {
             vault: {
               server: args.clusterAddress,
+              ...(args.namespace !== undefined && { namespace: args.namespace }),
               path: args.mount,
               version: "v2",
               ...caOf(args.ca),
@@ -57,7 +58,14 @@ function authOf(login: VaultLogin) {
   switch (login.method) {
     case "kubernetes":
       return {
-        kubernetes: { mountPath: login.path, role: login.role, serviceAccountRef: { ...login.serviceAccount } },
+        kubernetes: {
+          mountPath: login.path,
+          role: login.role,
+          serviceAccountRef: {
+            ...login.serviceAccount,
+            ...(login.audiences && { audiences: [...login.audiences] }),
+          },
+        },
       };
     case "token":
       return { tokenSecretRef: { ...login.secret } };

@@ -8,6 +8,7 @@ const byType: Record<string, readonly string[]> = {
   // Another cluster behind the same provider is another home for everything in it.
   "pulumi:providers:kubernetes": ["clusterIdentifier", "context"],
   "kubernetes:core/v1:Namespace": ["metadata.name"],
+  "kubernetes:core/v1:Secret": ["metadata.name", "metadata.namespace"],
   "kubernetes:helm.sh/v3:Release": ["name", "namespace"],
   "oci:Core/publicIp:PublicIp": ["compartmentId", "lifetime"],
   "oci:Core/networkSecurityGroup:NetworkSecurityGroup": ["vcnId"],

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { isUrl } from "./addresses.ts";
 import type { ChartsGiven } from "./charts.ts";
 import type { CloudflareGiven } from "./cloudflare.ts";
-import { email, pem, says, section, text, whole } from "./fields.ts";
+import { email, map, pem, says, section, text, whole } from "./fields.ts";
 import type { Rule } from "./rule.ts";
 
 /** Let's Encrypt's ACME directories: https://letsencrypt.org/docs/acme-protocol-updates/ and https://letsencrypt.org/docs/staging-environment/ */
@@ -42,11 +42,37 @@ export const acme = says(
       v.optional(whole("seconds", 0, 3600)),
       "cert-manager checks itself",
     ),
+    eab: says(
+      "External account binding, for servers such as ZeroSSL's that take accounts only from their customers; only with a URL as server.",
+      v.optional(
+        map({
+          keyId: says(
+            "The key's identifier, which the server's maker gives out.",
+            text("the identifier of the key", /^\S+$/),
+          ),
+        }),
+      ),
+      "none; needs acmeEabHmacKey",
+    ),
   }),
+);
+
+/** Base64url, as the server's makers give it out, but for the padding that cert-manager refuses. */
+const HMAC_KEY =
+  "the HMAC key as base64url without padding (letters, digits, - and _, no = at its end), set with `pulumi config set --secret`";
+
+export const acmeEabHmacKey = says(
+  "The HMAC key of acme.eab: base64url without padding. Set it with --secret.",
+  v.pipe(
+    v.optional(text(HMAC_KEY, (value) => /^[A-Za-z0-9_-]+$/.test(value) && value.length % 4 !== 1)),
+    v.metadata({ secret: true }),
+  ),
+  "required with acme.eab",
 );
 
 interface AcmeGiven {
   readonly acme: v.InferOutput<typeof acme>;
+  readonly acmeEabHmacKey?: string | undefined;
 }
 
 export const acmeRules: readonly Rule<AcmeGiven & CloudflareGiven & ChartsGiven>[] = [
@@ -81,6 +107,25 @@ export const acmeRules: readonly Rule<AcmeGiven & CloudflareGiven & ChartsGiven>
     when: ({ acme, cloudflare }) => cloudflare.token !== "none" && acme.server !== "ca" && acme.email === undefined,
     allowed: `${EMAIL}; the ACME server asks for a contact`,
   },
+  {
+    key: "acme.eab",
+    reads: ["acme.server"],
+    when: ({ acme }) => acme.eab !== undefined && (NAMED_SERVERS.includes(acme.server) || isLetsEncrypt(acme.server)),
+    allowed:
+      "only with the URL of an ACME directory that asks for it in acme.server; Let's Encrypt takes every account; remove it",
+  },
+  {
+    key: "acmeEabHmacKey",
+    reads: ["acme.eab"],
+    when: ({ acme, acmeEabHmacKey }) => acme.eab !== undefined && acmeEabHmacKey === undefined,
+    allowed: "a secret, required with acme.eab; pulumi config set --secret acmeEabHmacKey",
+  },
+  {
+    key: "acmeEabHmacKey",
+    reads: ["acme.eab"],
+    when: ({ acme, acmeEabHmacKey }) => acme.eab === undefined && acmeEabHmacKey !== undefined,
+    allowed: "nothing without acme.eab; set acme.eab.keyId, or remove the key",
+  },
   // Last: who signs is then still sound for what depends on it.
   {
     key: "acme.server",
@@ -112,10 +157,14 @@ export type IssuerSettings =
       /** URL of the server's ACME directory. */
       readonly directory: string;
       readonly email: string;
+      /** What binds the account to one at the server's maker; the key is a secret. */
+      readonly eab?: { readonly keyId: string; readonly hmacKey: string } | undefined;
     } & Readonly<Pick<AcmeGiven["acme"], "caBundle" | "propagationSeconds">>);
 
-export function issuerOf({ server, email, ...rest }: AcmeGiven["acme"]): IssuerSettings {
+export function issuerOf({ acme: { server, email, eab, ...rest }, acmeEabHmacKey }: AcmeGiven): IssuerSettings {
   const directory = directoryOf(server);
-  // The e-mail is given, by the rule about it.
-  return directory === undefined ? { kind: "ca" } : { kind: "acme", directory, email: email as string, ...rest };
+  if (directory === undefined) return { kind: "ca" };
+  // The e-mail and the key are given, by the rules about them.
+  const binding = eab && { keyId: eab.keyId, hmacKey: acmeEabHmacKey as string };
+  return { kind: "acme", directory, email: email as string, ...rest, ...(binding && { eab: binding }) };
 }

@@ -27,6 +27,11 @@ export const chartOwnership = {
       ),
       ownAt(["extraArgs", /^\d+$/], "a destroy keeps the certificate", { having: /^--enable-certificate-owner-ref\b/ }),
       own("startupapicheck.enabled", "the release is done when its webhook answers", { is: true }),
+      ...[["jobAnnotations"], ["rbac", "annotations"], ["serviceAccount", "annotations"]].map((at) =>
+        ownAt(["startupapicheck", ...at, "helm.sh/hook"], "the release is done when its webhook answers", {
+          is: "post-install,post-upgrade",
+        }),
+      ),
       own("cainjector.enabled", "without it the webhook has no CA", { is: true }),
       own("global.rbac.create", "cert-manager can do nothing without its roles", { is: true }),
     ],
@@ -50,6 +55,7 @@ export const chartOwnership = {
     owned: [
       own("installCRDs", CRDS, { is: true }),
       own("crds.createClusterSecretStore", CRDS, { is: true }),
+      ownAt(["crds", "annotations", "helm.sh/resource-policy"], CRDS, { is: "keep" }),
       ...named("nameOverride", "fullnameOverride"),
       own("namespaceOverride", NAMESPACE, { setting: "externalSecrets.namespace", is: "" }),
       own("serviceAccount.name", "Vault's role is bound to it", { setting: "externalSecrets.serviceAccount" }),

@@ -5,7 +5,7 @@ export const externalSecrets = says(
   "External Secrets, which brings the DNS token from Vault: installed here, or already there.",
   section({
     install: says(
-      "Install it, or use the one that is there. Never from true to false on a running stack: the release takes its CRDs with it, and with them the token's way into the cluster; destroy first.",
+      "Install it, or use the one that is there. From true to false takes the operator away, and leaves its definitions with every ExternalSecret; from then on somebody else must run one, or no Secret is synced any more.",
       v.optional(flag, true),
     ),
     namespace: says(

@@ -2,7 +2,7 @@ import { CRDS, NAMESPACE, named, type Owned, type Ownership, own, ownAt } from "
 
 /** The annotations that the settings of `loadBalancer` are written to. */
 const CONTRACT =
-  /(load-balancer-type|security-(rule|list)-management-mode|network-security-groups?|oci-load-balancer-(connection|health-check|internal|shape|subnet).*)$/;
+  /(load-balancer-type|security-(rule|list)-management-mode|network-security-groups?|initial-(freeform|defined)-tags-override|oci-load-balancer-(connection|health-check|internal|shape|subnet).*)$/;
 /** Those that make the load balancer read what it passes on. */
 const LISTENERS = /oci-load-balancer-(ssl-ports|tls-.*|backend-protocol|listener-ssl-config)$/;
 

@@ -26,11 +26,12 @@ const attachable = ({ rules }: Balanced) => (rules === "SL-All" ? 5 : 4);
 const NSG_RULES = 120;
 
 /**
- * The rules to the nodes in the NSG of the load balancer: the program's, or the controller's, which names each node port.
+ * The rules to the nodes in the NSG of the load balancer, for each of the nodes' NSGs: the program's, or the controller's, which names each node port.
  * https://github.com/oracle/oci-cloud-controller-manager/blob/1100ac362/pkg/cloudprovider/providers/oci/load_balancer_security_lists.go
  */
-const rulesToNodes = ({ rules, externalTrafficPolicy }: Balanced) =>
-  rules === "NSG" ? LISTENERS.length + 1 : Object.keys(portsAtNodes(externalTrafficPolicy)).length;
+const rulesToNodes = ({ rules, externalTrafficPolicy, nodeNsgIds = [] }: Balanced) =>
+  nodeNsgIds.length *
+  (rules === "NSG" ? LISTENERS.length + 1 : Object.keys(portsAtNodes(externalTrafficPolicy)).length);
 
 /** CIDRs whose rules fit into one NSG. */
 const cidrsIn = (balanced: Balanced) => Math.floor((NSG_RULES - rulesToNodes(balanced)) / LISTENERS.length);
@@ -93,7 +94,7 @@ export const limitRules: readonly Rule<Given>[] = [
   },
   {
     key: "loadBalancer.allowedCidrs",
-    reads: ["loadBalancer.rules", "loadBalancer.externalTrafficPolicy"],
+    reads: ["loadBalancer.rules", "loadBalancer.externalTrafficPolicy", "loadBalancer.nodeNsgIds"],
     when: where((balanced) => balanced.rules !== "SL-All" && balanced.allowedCidrs.length > cidrsIn(balanced)),
     allowed: ({ loadBalancer }) =>
       loadBalancer === undefined

@@ -3,8 +3,14 @@ import { cidr } from "./cidr.ts";
 import type { ClusterGiven } from "./cluster.ts";
 import { flag, map, ocid, once, oneOf, says, whole } from "./fields.ts";
 import type { Rule } from "./rule.ts";
+import type { TagsSettings } from "./tags.ts";
 
 const controllers = (what: string) => `the cloud controller's ${what}`;
+
+const nsgs = v.pipe(
+  v.array(ocid("networksecuritygroup"), "a list of OCIDs of networksecuritygroups"),
+  once("each OCID once"),
+);
 
 export const loadBalancer = says(
   "The OCI load balancer: its address, bandwidth and firewall. The cloud controller makes it from the gateway's Service.",
@@ -19,9 +25,9 @@ export const loadBalancer = says(
         "Who opens the firewall. SL-All: the cloud controller, in the subnets' security lists. NSG: the cloud controller, in an NSG of its own and in the nodes'. None: this program.",
         oneOf("SL-All", "NSG", "None"),
       ),
-      nodeNsgId: says(
-        "NSG of the worker nodes.",
-        v.optional(ocid("networksecuritygroup")),
+      nodeNsgIds: says(
+        "NSGs of the worker nodes: all of them, for a node in none of these gets no traffic.",
+        v.optional(nsgs),
         'required with rules "NSG" and "None"',
       ),
       allowedCidrs: says(
@@ -46,12 +52,7 @@ export const loadBalancer = says(
       ),
       additionalNsgIds: says(
         'NSGs to attach beside the program\'s or the controller\'s own: 5, or 4 with rules "NSG" and "None".',
-        v.optional(
-          v.pipe(
-            v.array(ocid("networksecuritygroup"), "a list of OCIDs of networksecuritygroups"),
-            once("each OCID once"),
-          ),
-        ),
+        v.optional(nsgs),
         "none",
       ),
       idleTimeoutSeconds: says(
@@ -130,10 +131,11 @@ export const loadBalancerRules: readonly Rule<LoadBalancerGiven & ClusterGiven>[
     allowed: "at most maxMbps; lower minMbps or raise maxMbps",
   },
   {
-    key: "loadBalancer.nodeNsgId",
+    key: "loadBalancer.nodeNsgIds",
     reads: ["loadBalancer.rules"],
-    when: where(({ rules, nodeNsgId }) => rules !== "SL-All" && nodeNsgId === undefined),
-    allowed: 'the OCID of the worker nodes\' networksecuritygroup, required with rules "NSG" and "None"',
+    when: where(({ rules, nodeNsgIds }) => rules !== "SL-All" && nodeNsgIds === undefined),
+    allowed:
+      'a list with the OCID of each of the worker nodes\' networksecuritygroups, required with rules "NSG" and "None"',
   },
   {
     key: "loadBalancer.vcnId",
@@ -152,8 +154,8 @@ export const loadBalancerRules: readonly Rule<LoadBalancerGiven & ClusterGiven>[
 /** Who opens the firewall, and what it takes. */
 type Firewall =
   | { readonly rules: "SL-All" }
-  | { readonly rules: "NSG"; readonly nodeNsgId: string }
-  | { readonly rules: "None"; readonly nodeNsgId: string; readonly vcnId: string };
+  | { readonly rules: "NSG"; readonly nodeNsgIds: readonly string[] }
+  | { readonly rules: "None"; readonly nodeNsgIds: readonly string[]; readonly vcnId: string };
 
 /** The address: the load balancer's own in a private subnet, or a reserved public IP, which is made where `id` names none. */
 type LoadBalancerAddress =
@@ -162,20 +164,21 @@ type LoadBalancerAddress =
 
 /** The OCI load balancer that a stack asks for. */
 export type LoadBalancerSettings = Readonly<
-  Omit<Balanced, "rules" | "nodeNsgId" | "vcnId" | "internal" | "reservedIp">
-> & { readonly firewall: Firewall; readonly address: LoadBalancerAddress };
+  Omit<Balanced, "rules" | "nodeNsgIds" | "vcnId" | "internal" | "reservedIp">
+> & { readonly firewall: Firewall; readonly address: LoadBalancerAddress; readonly tags: TagsSettings };
 
-export function loadBalancerOf(balanced: Balanced): LoadBalancerSettings {
-  const { rules, nodeNsgId, vcnId, internal, reservedIp, ...rest } = balanced;
+export function loadBalancerOf(balanced: Balanced, tags: TagsSettings): LoadBalancerSettings {
+  const { rules, nodeNsgIds, vcnId, internal, reservedIp, ...rest } = balanced;
   return {
     ...rest,
+    tags,
     firewall: firewallOf(balanced),
     address: internal ? { kind: "internal" } : { kind: "reserved", id: reservedIp },
   };
 }
 
 /** With what its rules require. */
-function firewallOf({ rules, nodeNsgId, vcnId }: Balanced): Firewall {
-  if (rules === "None") return { rules, nodeNsgId: nodeNsgId as string, vcnId: vcnId as string };
-  return rules === "NSG" ? { rules, nodeNsgId: nodeNsgId as string } : { rules };
+function firewallOf({ rules, nodeNsgIds = [], vcnId }: Balanced): Firewall {
+  if (rules === "None") return { rules, nodeNsgIds, vcnId: vcnId as string };
+  return rules === "NSG" ? { rules, nodeNsgIds } : { rules };
 }

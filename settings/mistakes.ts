@@ -3,6 +3,7 @@ import { withoutCredentials } from "./addresses.ts";
 import { refusedValues } from "./chart-values.ts";
 import { PROJECT, type StackConfig, valuesOf } from "./config.ts";
 import { isEmpty, isRecord, unmarked } from "./fields.ts";
+import { insteadOf } from "./not-offered.ts";
 import { type Refusal, spelled } from "./rule.ts";
 import { fields, type Given, rules, schema, secretKeys } from "./schema.ts";
 import { refusedServices } from "./services.ts";
@@ -42,7 +43,10 @@ export function judge(config: StackConfig): { given: Given; mistakes: string[] }
   }
   const parsed = v.safeParse(schema, set);
   for (const issue of parsed.issues ?? []) {
-    if (issue.type === "never") add(keyOf(issue), `is no setting; allowed: ${issue.message}`);
+    const instead = insteadOf(keyOf(issue));
+    if (issue.type === "never" && instead !== undefined)
+      add(keyOf(issue), `is out of what this program does: ${instead}`);
+    else if (issue.type === "never") add(keyOf(issue), `is no setting; allowed: ${issue.message}`);
     else {
       const advice = kindAdvice(issue);
       refuse({

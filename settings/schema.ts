@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { acme, acmeRules } from "./acme.ts";
+import { acme, acmeEabHmacKey, acmeRules } from "./acme.ts";
 import { charts, chartsPassword, chartsRules } from "./charts.ts";
 import { cloudflare, cloudflareApiToken, cloudflareRules } from "./cloudflare.ts";
 import { cluster, clusterRules } from "./cluster.ts";
@@ -13,6 +13,7 @@ import { reflector } from "./reflector.ts";
 import type { Rule } from "./rule.ts";
 import { services } from "./services.ts";
 import { size } from "./size.ts";
+import { definedTags, freeformTags, tagsRules } from "./tags.ts";
 import { vault } from "./vault.ts";
 import { vaultRules } from "./vault-rules.ts";
 
@@ -23,7 +24,10 @@ export const fields = {
   cluster,
   size,
   acme,
+  acmeEabHmacKey,
   loadBalancer,
+  freeformTags,
+  definedTags,
   cloudflare,
   cloudflareApiToken,
   vault,
@@ -62,6 +66,7 @@ export const rules: readonly Rule<Given>[] = [
   ...loadBalancerRules,
   ...clusterRules,
   ...acmeRules,
+  ...tagsRules,
   ...chartsRules,
   ...cloudflareRules,
   ...gatewayRules,

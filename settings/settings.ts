@@ -11,6 +11,7 @@ import { judge } from "./mistakes.ts";
 import type { ReflectorSettings } from "./reflector.ts";
 import { type Service, servicesOf } from "./services.ts";
 import type { Size } from "./size.ts";
+import { tagsOf } from "./tags.ts";
 import { type Phase, type VaultSettings, vaultOf } from "./vault.ts";
 
 /** What a stack asks for: every default filled in, every rule kept. */
@@ -50,7 +51,7 @@ export function parseSettings(config: StackConfig): Settings {
   const { given, mistakes } = judge(config);
   if (mistakes.length > 0)
     throw new SettingsError([`${mistakes.length} mistake(s) in the stack's configuration:`, ...mistakes].join("\n"));
-  const { domain, size, cluster, acme, loadBalancer, externalSecrets, reflector, services } = given;
+  const { domain, size, cluster, loadBalancer, externalSecrets, reflector, services } = given;
   const baseDomain = baseDomainOf(given);
   const token = tokenOf(given);
   const vault = vaultOf(given, token);
@@ -61,8 +62,8 @@ export function parseSettings(config: StackConfig): Settings {
     size,
     phase: vault?.kind === "installed" ? vault.phase : "complete",
     cluster: clusterOf(cluster),
-    issuer: issuerOf(acme),
-    loadBalancer: loadBalancer && loadBalancerOf(loadBalancer),
+    issuer: issuerOf(given),
+    loadBalancer: loadBalancer && loadBalancerOf(loadBalancer, tagsOf(given)),
     records: recordsOf(given, baseDomain),
     vault,
     externalSecrets: { ...externalSecrets, install: externalSecrets.install && vault !== undefined },

@@ -39,6 +39,7 @@ interface LoginGiven extends ExternalSecretsGiven {
     readonly authPath: string;
     readonly install: boolean;
     readonly access?: string | undefined;
+    readonly audiences?: readonly string[] | undefined;
   };
 }
 
@@ -77,6 +78,13 @@ export const loginRules: readonly Rule<LoginGiven>[] = [
   unused("roleId", ["appRole"]),
   unused("path", ["appRole"]),
   {
+    key: "vault.audiences",
+    reads: METHOD,
+    when: ({ vault }) => vault?.audiences !== undefined && vault.auth.method !== "kubernetes",
+    allowed: ({ vault }) =>
+      `nothing with method "${vault?.auth.method}", which sends no service account's token; remove it`,
+  },
+  {
     key: "vault.auth.secret.namespace",
     reads: [...METHOD, "externalSecrets.install", "externalSecrets.namespace"],
     when: ({ vault, externalSecrets: { install, namespace } }) =>
@@ -98,6 +106,8 @@ export type VaultLogin =
       readonly role: string;
       /** The service account that the role is bound to. */
       readonly serviceAccount: { readonly name: string; readonly namespace: string };
+      /** Audiences of its token, the role's first. @default - the cluster's own, and a role that asks for none */
+      readonly audiences?: readonly string[] | undefined;
     }
   | { readonly method: "token"; readonly secret: SecretKey }
   | {
@@ -111,13 +121,13 @@ export type VaultLogin =
 
 /** With what its method requires, by the rules about it. */
 export function loginOf(
-  { auth, authPath, role }: NonNullable<LoginGiven["vault"]>,
+  { auth, authPath, role, audiences }: NonNullable<LoginGiven["vault"]>,
   { externalSecrets: { serviceAccount, namespace } }: ExternalSecretsGiven,
 ): VaultLogin {
   const { method, secret, roleId, path = "approle" } = auth;
   switch (method) {
     case "kubernetes":
-      return { method, path: authPath, role, serviceAccount: { name: serviceAccount, namespace } };
+      return { method, path: authPath, role, serviceAccount: { name: serviceAccount, namespace }, audiences };
     case "token":
       return { method, secret: secret as SecretKey };
     case "appRole":

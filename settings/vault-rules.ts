@@ -51,6 +51,12 @@ export const vaultRules: readonly Rule<Given>[] = [
     allowed: "nothing with install: true, which knows its own address; remove it",
   },
   {
+    key: "vault.namespace",
+    reads: INSTALL,
+    when: installed(({ namespace }) => namespace !== undefined),
+    allowed: "nothing with install: true, which installs a Vault without namespaces; remove it",
+  },
+  {
     key: "vault.access",
     reads: INSTALL,
     when: installed(({ access }) => access === "existing"),

@@ -2,9 +2,10 @@ import * as v from "valibot";
 import { isUrl } from "./addresses.ts";
 import type { CloudflareGiven, TokenSettings } from "./cloudflare.ts";
 import type { ExternalSecretsGiven } from "./external-secrets.ts";
-import { flag, innerPath, map, ocid, oneOf, pem, says, text } from "./fields.ts";
+import { flag, innerPath, map, ocid, once, oneOf, pem, says, text } from "./fields.ts";
 import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Size } from "./size.ts";
+import { type TagsSettings, tagsOf } from "./tags.ts";
 import { auth, loginOf, type VaultLogin } from "./vault-login.ts";
 
 const url = (who: string) =>
@@ -26,6 +27,21 @@ export const vault = says(
         "Where External Secrets reaches Vault; a Service of the cluster with managed access. Not with install.",
         v.optional(url("External Secrets")),
         `\`${IN_CLUSTER}\`; https with install and size production`,
+      ),
+      namespace: says(
+        "Namespace of Vault Enterprise or HCP in which all of this is; mount and paths are seen from there.",
+        v.optional(innerPath("a namespace")),
+        "none: the root, or all there is",
+      ),
+      audiences: says(
+        "Audiences of the service account's token with which External Secrets logs in; the first is the managed role's.",
+        v.optional(
+          v.pipe(
+            v.array(text("an audience: text without spaces", /^\S+$/), "a list of audiences"),
+            once("each audience once"),
+          ),
+        ),
+        "the cluster's own, and a role that asks for none",
       ),
       mount: says("Mount of the KV version 2 engine.", v.optional(innerPath("a mount path"), "secret")),
       path: says(
@@ -74,7 +90,7 @@ export const vault = says(
 export type VaultGiven = NonNullable<v.InferOutput<typeof vault>>;
 
 /** What of a stack decides about its Vault. */
-export interface Given extends CloudflareGiven, LoadBalancerGiven, ExternalSecretsGiven {
+export interface Given extends CloudflareGiven, LoadBalancerGiven, ExternalSecretsGiven, TagsSettings {
   readonly vault?: VaultGiven | undefined;
   readonly size: Size;
 }
@@ -94,10 +110,14 @@ export interface SealSettings {
   readonly vaultId?: string | undefined;
   readonly keyId?: string | undefined;
   readonly compartmentId?: string | undefined;
+  /** Of what is made. */
+  readonly tags: TagsSettings;
 }
 
 /** The Vault that the DNS token is kept in. */
-export type VaultSettings = Readonly<Pick<VaultGiven, "mount" | "path" | "role" | "authPath" | "caBundle">> & {
+export type VaultSettings = Readonly<
+  Pick<VaultGiven, "namespace" | "mount" | "path" | "role" | "authPath" | "caBundle">
+> & {
   /** Where this program reaches it. */
   readonly address: string;
   /** Where External Secrets reaches it. */
@@ -121,8 +141,9 @@ export type VaultSettings = Readonly<Pick<VaultGiven, "mount" | "path" | "role" 
 export function vaultOf(given: Given, token: TokenSettings | undefined): VaultSettings | undefined {
   const { vault, size, loadBalancer } = given;
   if (vault === undefined || token === undefined) return undefined;
-  const { address, clusterAddress = IN_CLUSTER, access = "existing", mount, path, role, authPath, caBundle } = vault;
-  const common = { mount, path, role, authPath, caBundle, login: loginOf(vault, given), token };
+  const { address, clusterAddress = IN_CLUSTER, access = "existing" } = vault;
+  const { namespace, mount, path, role, authPath, caBundle } = vault;
+  const common = { namespace, mount, path, role, authPath, caBundle, login: loginOf(vault, given), token };
   // The address is given, by the rule about it.
   if (!vault.install) return { ...common, kind: "there", address: address as string, clusterAddress, access };
   const scheme = schemeOf(size);
@@ -136,7 +157,12 @@ export function vaultOf(given: Given, token: TokenSettings | undefined): VaultSe
     phase: vault.initialized ? "complete" : "bootstrap",
     tls: scheme === "https",
     seal: unsealsItself(vault, size)
-      ? { vaultId: vault.kmsVaultId, keyId: vault.kmsKeyId, compartmentId: loadBalancer?.compartmentId }
+      ? {
+          vaultId: vault.kmsVaultId,
+          keyId: vault.kmsKeyId,
+          compartmentId: loadBalancer?.compartmentId,
+          tags: tagsOf(given),
+        }
       : undefined,
   };
 }

@@ -10,6 +10,7 @@ const withoutToken: Where = (variant) => !withToken(variant);
 const installed: Where = (variant) => variant.startsWith("Vault installed");
 const withTls: Where = (variant) => installed(variant) && variant !== "Vault installed, unsealed by hand";
 const managed: Where = (variant) => installed(variant) || variant.startsWith("access managed");
+const bound: Where = (variant) => variant.includes("bound");
 
 /** In the first of two phases, what needs Vault's content is not there. */
 const table: Record<"always" | "with Vault's content", Record<string, Where>> = {
@@ -29,6 +30,7 @@ const table: Record<"always" | "with Vault's content", Record<string, Where>> = 
   "with Vault's content": {
     "certificate → issuer": everywhere,
     "issuer → cert-manager": withoutToken,
+    "issuer → issuer-eab": bound,
     "issuer → issuer-root-certificate": withoutToken,
     "issuer → token-secret": withToken,
     "issuer-root-certificate → issuer-root": withoutToken,

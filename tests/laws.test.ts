@@ -187,6 +187,6 @@ describe("the program's text", () => {
       }
     }
     expect(bare).toEqual([]);
-    expect(edges).toBe(18);
+    expect(edges).toBe(19);
   });
 });

@@ -31,6 +31,8 @@ describe("settings other than the defaults", () => {
       vault: {
         address: "https://vault.example.com",
         clusterAddress: "https://vault.internal:8200",
+        namespace: "team",
+        audiences: ["vault", "other"],
         mount: "kv",
         path: "team/token",
         role: "reader",
@@ -65,17 +67,22 @@ describe("settings other than the defaults", () => {
   });
 
   it("reach Vault and External Secrets", () => {
-    expect(inputsOf("vault")).toMatchObject({ address: "https://vault.example.com" });
+    expect(inputsOf("vault")).toMatchObject({ address: "https://vault.example.com", namespace: "team" });
     expect(inputsOf("vault-secret")).toMatchObject({ mount: "kv", name: "team/token" });
     expect(inputsOf("secret-store").spec).toEqual({
       provider: {
         vault: {
           server: "https://vault.internal:8200",
+          namespace: "team",
           path: "kv",
           version: "v2",
           caBundle: PEM_BASE64,
           auth: {
-            kubernetes: { mountPath: "k8s", role: "reader", serviceAccountRef: { name: "reader", namespace: "eso" } },
+            kubernetes: {
+              mountPath: "k8s",
+              role: "reader",
+              serviceAccountRef: { name: "reader", namespace: "eso", audiences: ["vault", "other"] },
+            },
           },
         },
       },
@@ -236,7 +243,12 @@ describe("options", () => {
       "dns-records-wildcard": { hooks: ["dns-records-free"] },
       "dns-records-base": { hooks: ["dns-records-free"] },
       "ingress-gateway": {
-        hooks: ["load-balancer-address-free", "load-balancer-edge-fixed", "load-balancer-first-address-free"],
+        hooks: [
+          "load-balancer-address-free",
+          "load-balancer-edge-fixed",
+          "load-balancer-later-tags",
+          "load-balancer-first-address-free",
+        ],
       },
       issuer: awaited(300),
       "secret-store": awaited(300),

@@ -36,6 +36,14 @@ export const release = (
   values,
 });
 
+const onUpgradesToo = { "helm.sh/hook": "post-install,post-upgrade" };
+/** cert-manager's start-up check, after upgrades too. */
+export const checkedAlways = {
+  jobAnnotations: onUpgradesToo,
+  rbac: { annotations: onUpgradesToo },
+  serviceAccount: { annotations: onUpgradesToo },
+};
+
 export const ISTIO = "https://blob.istio.io/istio-release/charts";
 const waitFor = { "pulumi.com/waitFor": "condition=Ready" };
 const WILDCARD = "*.cluster.example.com";

@@ -4,6 +4,7 @@ import {
   ADDRESS,
   BALANCER,
   COMPARTMENT,
+  checkedAlways,
   common,
   gatewayPorts,
   ISTIO,
@@ -27,6 +28,7 @@ describe("lab", () => {
       "cert-manager": {
         ...release("cert-manager", "cert-manager", "cert-manager", "https://charts.jetstack.io", "v1.20.0", {
           crds: { enabled: true },
+          startupapicheck: checkedAlways,
           replicaCount: 1,
           resources: requests("50m", "96Mi"),
           webhook: { replicaCount: 1, resources: requests("20m", "64Mi") },
@@ -54,6 +56,7 @@ describe("lab", () => {
       }),
       "ingress-gateway": release("gateway", "istio-ingressgateway", "istio-system", ISTIO, "1.26.4", {
         labels: { istio: "ingressgateway" },
+        imagePullPolicy: "IfNotPresent",
         autoscaling: { enabled: false },
         replicaCount: 1,
         resources: requests("100m", "128Mi"),
@@ -81,6 +84,7 @@ describe("lab", () => {
         "2.9.0",
         {
           installCRDs: true,
+          crds: { annotations: { "helm.sh/resource-policy": "keep" } },
           serviceAccount: { name: "external-secrets" },
           replicaCount: 1,
           resources: requests("25m", "96Mi"),
@@ -131,6 +135,7 @@ describe("prod", () => {
       "cert-manager": {
         ...release("cert-manager", "cert-manager", "cert-manager", "https://charts.jetstack.io", "v1.21.2", {
           crds: { enabled: true },
+          startupapicheck: checkedAlways,
           replicaCount: 2,
           resources: requests("50m", "128Mi"),
           podDisruptionBudget: budget,
@@ -172,6 +177,7 @@ describe("prod", () => {
       }),
       "ingress-gateway": release("gateway", "istio-ingressgateway", "istio-system", ISTIO, "1.31.4", {
         labels: { istio: "ingressgateway" },
+        imagePullPolicy: "IfNotPresent",
         autoscaling: { enabled: true, minReplicas: 2, maxReplicas: 5, targetCPUUtilizationPercentage: 80 },
         podDisruptionBudget: { minAvailable: 1 },
         resources: requests("200m", "256Mi"),
@@ -201,6 +207,7 @@ describe("prod", () => {
         "2.9.0",
         {
           installCRDs: true,
+          crds: { annotations: { "helm.sh/resource-policy": "keep" } },
           serviceAccount: { name: "external-secrets" },
           global: { topologySpreadConstraints: spread(undefined) },
           leaderElect: true,
@@ -219,16 +226,26 @@ describe("prod", () => {
       },
       "load-balancer-listener-80-0.0.0.0/0": rule("0.0.0.0/0 to listener 80", "INGRESS", anybody, [80, 80]),
       "load-balancer-listener-443-0.0.0.0/0": rule("0.0.0.0/0 to listener 443", "INGRESS", anybody, [443, 443]),
-      "load-balancer-to-nodes-traffic": rule("load balancer to nodes, traffic", "EGRESS", toNodes, [30000, 32767]),
-      "load-balancer-to-nodes-health": rule("load balancer to nodes, health", "EGRESS", toNodes, [10256, 10256]),
-      "load-balancer-at-nodes-traffic": rule(
+      "load-balancer-to-nodes-traffic-aaaasandboxnodes": rule(
+        "load balancer to nodes, traffic",
+        "EGRESS",
+        toNodes,
+        [30000, 32767],
+      ),
+      "load-balancer-to-nodes-health-aaaasandboxnodes": rule(
+        "load balancer to nodes, health",
+        "EGRESS",
+        toNodes,
+        [10256, 10256],
+      ),
+      "load-balancer-at-nodes-traffic-aaaasandboxnodes": rule(
         "nodes from load balancer oke-platform-prod, traffic",
         "INGRESS",
         fromBalancer,
         [30000, 32767],
         NODES,
       ),
-      "load-balancer-at-nodes-health": rule(
+      "load-balancer-at-nodes-health-aaaasandboxnodes": rule(
         "nodes from load balancer oke-platform-prod, health",
         "INGRESS",
         fromBalancer,

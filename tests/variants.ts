@@ -27,6 +27,10 @@ const WITH_KEY = {
   kmsKeyId: "ocid1.key.oc1.eu-frankfurt-1.aaaatheirs.abcdefgi",
 };
 
+const ZERO_SSL = "https://acme.zerossl.com/v2/DV90";
+/** A second pool of nodes has an NSG of its own. */
+const MORE_NODES = "ocid1.networksecuritygroup.oc1.eu-frankfurt-1.aaaasandboxmore";
+
 /** A way of setting the program up. */
 export interface Variant {
   readonly name: string;
@@ -118,6 +122,24 @@ export const variants: readonly Variant[] = [
     worldOf: worldWithoutVault,
   },
   {
+    name: "access managed, bound, tagged, and protocols of all kinds",
+    stack: "prod",
+    changes: {
+      acme: { email: "a@example.com", server: ZERO_SSL, eab: { keyId: "kid-1" } },
+      loadBalancer: loadBalancer({ nodeNsgIds: [examples["<node NSG OCID>"], MORE_NODES] }),
+      freeformTags: { team: "web" },
+      definedTags: { Operations: { CostCenter: "42" } },
+      vault: { ...VAULT, access: "managed", audiences: ["vault"] },
+      services: [
+        { name: "vault", namespace: "vault", port: 8200, timeoutSeconds: 30 },
+        { name: "argocd", namespace: "argocd", service: "argocd-server", port: 443, protocol: "https" },
+        { name: "grpc", namespace: "argocd", service: "argocd-server", port: 8080, protocol: "h2c" },
+      ],
+    },
+    secrets: { acmeEabHmacKey: "c2FtZQ" },
+    worldOf: withWhatIsAskedFor,
+  },
+  {
     name: "no cloud at all",
     stack: "prod",
     changes: {
@@ -153,7 +175,7 @@ function loadBalancer(changes: Record<string, unknown>) {
   return {
     compartmentId: examples["<compartment OCID>"],
     vcnId: examples["<VCN OCID>"],
-    nodeNsgId: examples["<node NSG OCID>"],
+    nodeNsgIds: [examples["<node NSG OCID>"]],
     rules: "None",
     ...changes,
   };
@@ -201,6 +223,17 @@ function withKmsKey(seed?: number): State {
   const world = openWorld(worldWithoutVault(seed));
   world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, WITH_KEY.kmsVaultId);
   world.put({ kind: "Key", name: "theirs", spec: {} }, WITH_KEY.kmsKeyId);
+  return world.state;
+}
+
+/** A world with two pools of nodes, a defined tag, a server that binds its accounts, and Services of several protocols. */
+function withWhatIsAskedFor(seed?: number): State {
+  const world = openWorld(worldWithBareVault(seed));
+  world.put({ kind: "NetworkSecurityGroup", name: "more nodes", spec: { nodes: true } }, MORE_NODES);
+  world.put({ kind: "Tag", name: "Operations.CostCenter", spec: {} });
+  world.put({ kind: "AcmeServer", name: ZERO_SSL, spec: { keyId: "kid-1", hmacKey: sha256("c2FtZQ") } });
+  const speaks = { 443: "https", 8080: "h2c" };
+  world.put({ kind: "Service", namespace: "argocd", name: "argocd-server", spec: { speaks } });
   return world.state;
 }
 

@@ -9,7 +9,7 @@ import type { ExternalSecretsSettings } from "../../settings/external-secrets.ts
 import type { VaultSettings } from "../../settings/vault.ts";
 import type { VaultContents } from "./contents.ts";
 
-export interface VaultAccessArgs extends Pick<VaultSettings, "mount" | "path" | "authPath" | "role"> {
+export interface VaultAccessArgs extends Pick<VaultSettings, "mount" | "path" | "authPath" | "role" | "login"> {
   /** External Secrets, whose service account alone may log in. */
   readonly reader: ExternalSecretsSettings;
   /** Directory for the audit log. @default - no audit device is made */
@@ -33,7 +33,8 @@ export class VaultAccess extends pulumi.ComponentResource {
 
   constructor(name: string, args: VaultAccessArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultAccess", name, {}, opts);
-    const { contents } = args;
+    const { contents, login } = args;
+    const audience = login.method === "kubernetes" ? login.audiences?.[0] : undefined;
     /** The engine imports only what its state does not have yet; how others have set it up is theirs to say. */
     const adopted = (there: boolean, id: string, ignoreChanges: string[]) => ({
       parent: this,
@@ -74,6 +75,8 @@ export class VaultAccess extends pulumi.ComponentResource {
         boundServiceAccountNamespaces: [args.reader.namespace],
         tokenPolicies: [policy.name],
         tokenTtl: TOKEN_SECONDS,
+        // Without one, Vault takes any token that the cluster takes itself; with one, none but those made for it.
+        ...(audience !== undefined && { audience }),
       },
       { parent: this },
     );

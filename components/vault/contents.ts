@@ -27,7 +27,10 @@ export type OpenVault = VaultSettings & {
  */
 export async function openVault(name: string, vault: VaultSettings | undefined): Promise<OpenVault | undefined> {
   if (vault === undefined || (vault.kind === "installed" && vault.phase === "bootstrap")) return undefined;
-  const provider = new Provider(name, { address: vault.address });
+  const provider = new Provider(name, {
+    address: vault.address,
+    ...(vault.namespace !== undefined && { namespace: vault.namespace }),
+  });
   return { ...vault, provider, contents: await contentsOf(vault, provider) };
 }
 

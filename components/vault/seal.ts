@@ -3,6 +3,7 @@ import { Key } from "@pulumi/oci/kms/key.js";
 import { Vault as KmsVault } from "@pulumi/oci/kms/vault.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SealSettings } from "../../settings/vault.ts";
+import { ociTags } from "../tags.ts";
 
 export interface VaultSealArgs extends SealSettings {
   /** Name in the OCI console of what is made here. */
@@ -50,6 +51,7 @@ export class VaultSeal extends pulumi.ComponentResource {
         displayName: args.displayName,
         // Shared hardware: no charge, where a private partition has one.
         vaultType: "DEFAULT",
+        ...ociTags(args.tags),
       },
       // Without its key, what Vault has stored can never be read again.
       { parent: this, retainOnDelete: true },
@@ -66,6 +68,7 @@ export class VaultSeal extends pulumi.ComponentResource {
         // AES with 256 bits; in software, which has no charge.
         keyShape: { algorithm: "AES", length: 32 },
         protectionMode: "SOFTWARE",
+        ...ociTags(args.tags),
       },
       // Without it, what Vault has stored can never be read again.
       { parent: this, retainOnDelete: true },

@@ -4,6 +4,7 @@ import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.
 import * as pulumi from "@pulumi/pulumi";
 import type { SecretKey } from "../../settings/vault-login.ts";
 import { awaited } from "../awaited.ts";
+import { OWN_NAMESPACE } from "../destination.ts";
 import { certificateAuthority } from "../issuer.ts";
 import type { ServerTls } from "./server.ts";
 
@@ -78,6 +79,7 @@ export class VaultTls extends pulumi.ComponentResource {
         metadata: { name: "vault", namespace: args.gatewayNamespace },
         spec: {
           host,
+          exportTo: OWN_NAMESPACE,
           trafficPolicy: {
             tls: { mode: "SIMPLE", credentialName: clientSecret, sni: host, subjectAltNames: [host] },
           },

@@ -1,3 +1,4 @@
+import { sha256 } from "../world/state.ts";
 import { at, type PluginPart, type ResourceModel, text } from "./model.ts";
 
 /** What the provider for Kubernetes says of an object whose kind a chart defines. */
@@ -28,6 +29,18 @@ export const kubernetes: PluginPart = {
       kind: "Namespace",
       request: (inputs) => ({ name: String(at(inputs, "metadata").name), spec: {} }),
       imported: ({ name }) => ({ metadata: { name } }),
+    },
+    "kubernetes:core/v1:Secret": {
+      kind: "Secret",
+      request(inputs) {
+        const { name, namespace } = at(inputs, "metadata");
+        // Only the digests: the world's file is no place for a secret.
+        const data = Object.entries(at(inputs, "data")).map(([key, value]) => [
+          key,
+          sha256(Buffer.from(String(value), "base64").toString()),
+        ]);
+        return { namespace: text(namespace), name: String(name), spec: { data: Object.fromEntries(data) } };
+      },
     },
     "kubernetes:core/v1:Service": {
       kind: "Service",

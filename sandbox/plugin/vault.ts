@@ -61,6 +61,7 @@ export const vault: PluginPart = {
           accounts: inputs.boundServiceAccountNames,
           namespaces: inputs.boundServiceAccountNamespaces,
           policies: inputs.tokenPolicies,
+          ...(inputs.audience !== undefined && { audience: inputs.audience }),
         },
       }),
     },

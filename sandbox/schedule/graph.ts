@@ -18,6 +18,7 @@ export interface Recorded {
     readonly retainOnDelete: boolean;
     readonly createSeconds: number | undefined;
     readonly importId: string | undefined;
+    readonly errorHooks: readonly string[];
   };
 }
 

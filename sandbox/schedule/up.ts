@@ -1,5 +1,7 @@
+import { retryAfter } from "../../project/retries.ts";
 import { deadlineOf } from "../plugin/models.ts";
 import { emptyWorld } from "../world/beginnings.ts";
+import { interruptReleases } from "../world/helm.ts";
 import { keyOf, Refusal, type State } from "../world/state.ts";
 import { openWorld, usualLatencies } from "../world/systems.ts";
 import { initialiseVault, unsealVault } from "../world/vault.ts";
@@ -19,8 +21,19 @@ export interface ReplayOptions {
   readonly broken?: string;
   /** URNs of the resources that an `up` before has made. @default none */
   readonly made?: ReadonlySet<string>;
+  /** URNs of those that were not ready when it was interrupted, and are updated now. @default none */
+  readonly unready?: ReadonlySet<string>;
+  /** Virtual seconds after which somebody interrupts it, with Ctrl-C. @default - nobody does */
+  readonly interruptedAfter?: number;
   /** The program's first phase, after which Vault is initialised and unsealed. @default - one phase is all */
   readonly bootstrap?: Graph;
+}
+
+export interface UpOutcome extends Outcome {
+  /** URNs of what is made and ready. */
+  readonly made: ReadonlySet<string>;
+  /** URNs of what was begun and is not ready, where it was interrupted. */
+  readonly unready: ReadonlySet<string>;
 }
 
 /**
@@ -28,7 +41,7 @@ export interface ReplayOptions {
  *
  * As the engine does, it begins nothing more after a failure, and lets end what has begun.
  */
-export function replayUp(graph: Graph, options: ReplayOptions = {}): Outcome {
+export function replayUp(graph: Graph, options: ReplayOptions = {}): UpOutcome {
   const { bootstrap, ...rest } = options;
   if (bootstrap !== undefined) {
     const first = replayUp(bootstrap, rest);
@@ -40,7 +53,9 @@ export function replayUp(graph: Graph, options: ReplayOptions = {}): Outcome {
   }
   const world = openWorld(options.state ?? emptyWorld(), options.latencies ?? usualLatencies);
   const { happenings, tell, failures } = chronicle(world);
+  const end = world.now + (options.interruptedAfter ?? Infinity);
   const registered = new Set<string>();
+  const refused = new Map<Node, { errors: string[]; next: number }>();
   const running = new Map<Node, { key: string; deadline: number }>();
   const waiting = new Set(graph.values());
   const broken = graph.get(options.broken ?? "");
@@ -63,13 +78,24 @@ export function replayUp(graph: Graph, options: ReplayOptions = {}): Outcome {
       return;
     }
     tell("begins", node);
+    attempt(node);
+  };
+  const attempt = (node: Node) => {
+    const request = asked(node);
+    const there = options.unready?.has(node.urn) ? world.item(keyOf(request)) : undefined;
     try {
-      const item = world.create(asked(node));
+      const item = there === undefined ? world.create(request) : world.update(keyOf(there), request.spec);
       const seconds = deadlineOf(node.type, node.inputs, node.options.createSeconds);
       running.set(node, { key: keyOf(item), deadline: world.now + seconds });
+      refused.delete(node);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      tell("failed", node, error.message);
+      const errors = [error.message, ...(refused.get(node)?.errors ?? [])];
+      const seconds = retryAfter(node.options.errorHooks, errors);
+      if (seconds === undefined) {
+        refused.delete(node);
+        tell("failed", node, error.message);
+      } else refused.set(node, { errors, next: world.now + seconds });
     }
   };
   const settle = (node: Node, { key, deadline }: { key: string; deadline: number }) => {
@@ -87,15 +113,24 @@ export function replayUp(graph: Graph, options: ReplayOptions = {}): Outcome {
     for (let before = -1; before !== registered.size; ) {
       before = registered.size;
       for (const [node, awaited] of running) settle(node, awaited);
+      for (const [node, { next }] of refused) if (next <= world.now) attempt(node);
       if (failures().length > 0) break;
       for (const node of waiting) if (mayBegin(node)) begin(node);
     }
-    if (running.size === 0) break;
-    const deadlines = [...running.values()].map(({ deadline }) => deadline);
-    world.advance(Math.min(world.nextEvent ?? Infinity, ...deadlines));
+    if (running.size + refused.size === 0) break;
+    const dues = [
+      ...[...running.values()].map(({ deadline }) => deadline),
+      ...[...refused.values()].map(({ next }) => next),
+    ];
+    const next = Math.min(world.nextEvent ?? Infinity, ...dues);
+    world.advance(Math.min(next, end));
+    if (next < end) continue;
+    interruptReleases(world);
+    break;
   }
   const seconds = (happenings.at(-1)?.at ?? 0) - (happenings[0]?.at ?? 0);
-  return { happenings, failures: failures(), seconds, world };
+  const unready = new Set([...running.keys()].map(({ urn }) => urn));
+  return { happenings, failures: failures(), seconds, world, made: registered, unready };
 }
 
 /** What the operator does between the two phases. */

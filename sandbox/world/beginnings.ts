@@ -24,7 +24,7 @@ export function emptyWorld(seed = 1): State {
   world.put({ kind: "Zone", name: example("<zone>"), spec: {} }, "zone0000000000000000000000sandbox");
   world.put({ kind: "Cluster", name: "cluster", spec: {} }, example("<OKE cluster OCID>"));
   world.put({ kind: "Vcn", name: "vcn", spec: {} }, example("<VCN OCID>"));
-  world.put({ kind: "NetworkSecurityGroup", name: "nodes", spec: {} }, example("<node NSG OCID>"));
+  world.put({ kind: "NetworkSecurityGroup", name: "nodes", spec: { nodes: true } }, example("<node NSG OCID>"));
   world.put({ kind: "Vault", name: "vault", spec: { reachable: true, initialized: true, sealed: false } });
   world.put({ kind: "Mount", name: "secret", spec: { type: "kv", version: "2" } });
   world.put({ kind: "AuthBackend", name: "kubernetes", spec: { type: "kubernetes" } });

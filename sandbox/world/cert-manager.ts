@@ -23,6 +23,7 @@ type Acme = {
     dns01: { cloudflare: { apiTokenSecretRef: { name: string; key: string } } };
     waitInsteadOfSelfCheck?: string;
   }[];
+  externalAccountBinding?: { keyID: string; keySecretRef: { name: string; key: string } };
 };
 
 /** Whether the cert-manager of this world looks for the Secrets of its issuers' solvers. */
@@ -45,18 +46,42 @@ function solverRefusal(world: World, issuer: Item): string | undefined {
   return undefined;
 }
 
+/**
+ * Why the account of an ACME issuer cannot be registered; undefined when it can. Whether its server asks for a binding
+ * is the server's; that cert-manager must find a key that the issuer names, cert-manager's.
+ * https://github.com/cert-manager/cert-manager/blob/v1.21.2/pkg/issuer/acme/setup.go, getEABKey
+ */
+function accountRefusal(world: World, { spec }: Item): string | undefined {
+  const { server, externalAccountBinding: binding } = spec.acme as Acme;
+  const asked = world.item(`AcmeServer /${server}`)?.spec as { keyId: string; hmacKey: string } | undefined;
+  const { name = "", key = "" } = binding?.keySecretRef ?? {};
+  const secret = world.item(`Secret cert-manager/${name}`);
+  if (binding && secret?.ready !== true) return `failed to register ACME account: secrets "${name}" not found`;
+  if (asked === undefined) return undefined;
+  if (binding === undefined) return "400 urn:ietf:params:acme:error:externalAccountRequired";
+  const given = (secret?.spec.data as Spec | undefined)?.[key];
+  return asked.keyId === binding.keyID && asked.hmacKey === given
+    ? undefined
+    : "401 urn:ietf:params:acme:error:unauthorized: invalid external account binding";
+}
+
+const bindingSecretOf = ({ spec }: Item) => (spec.acme as Acme | undefined)?.externalAccountBinding?.keySecretRef.name;
+
 const solverSecretsOf = ({ spec }: Item) =>
   ((spec.acme as Acme | undefined)?.solvers ?? []).map(({ dns01 }) => dns01.cloudflare.apiTokenSecretRef);
 
 const register: Happening = (world, item, tries) => {
   if (!runs(world, "cert-manager")) return;
   const { ca } = item.spec as { ca?: { secretName: string } };
-  const solvers = looksForSecrets(world) ? solverRefusal(world, item) : undefined;
+  const solvers =
+    (item.spec.acme === undefined ? undefined : accountRefusal(world, item)) ??
+    (looksForSecrets(world) ? solverRefusal(world, item) : undefined);
   const keyPair = ca !== undefined && world.item(`Secret cert-manager/${ca.secretName}`) === undefined;
   item.reason = solvers ?? (keyPair ? "Error getting keypair for CA issuer: secret not found" : "");
   item.ready = item.reason === "";
   if (!item.ready) {
-    // A missing Secret of a solver is no error to cert-manager: only the event of the Secret brings it back.
+    // A missing Secret, or what a server refuses for good, is no error to cert-manager: only the event of a Secret
+    // brings the issuer back.
     if (solvers === undefined) world.after(issuerRetry(tries), "register", item, tries + 1);
     return;
   }
@@ -189,11 +214,17 @@ function annotate(world: World, secret: Item, certificate: Item): void {
   world.seen(secret);
 }
 
+/** The Secrets whose events bring an issuer back. */
+const awaitedBy = (world: World, issuer: Item) => [
+  bindingSecretOf(issuer),
+  ...(looksForSecrets(world) ? solverSecretsOf(issuer).map(({ name }) => name) : []),
+];
+
 /** Has issuers looked at again that wait for a Secret. */
 function secretSeen(world: World, { namespace, name }: Item): void {
-  if (namespace !== "cert-manager" || !looksForSecrets(world)) return;
+  if (namespace !== "cert-manager") return;
   for (const issuer of world.items("ClusterIssuer"))
-    if (!issuer.ready && solverSecretsOf(issuer).some((secret) => secret.name === name))
+    if (!issuer.ready && awaitedBy(world, issuer).includes(name))
       world.after(world.seconds("solver's Secret"), "register", issuer);
 }
 
@@ -203,6 +234,7 @@ const isPublic = (world: World, { spec }: Item) =>
 
 export const certManager: System = {
   kinds: {
+    AcmeServer: {},
     ClusterIssuer: customResource("clusterissuers.cert-manager.io", {
       namespaced: false,
       seconds: 3,

@@ -17,6 +17,8 @@ export interface Chart {
   /** Seconds of an uninstallation. @default 3 */
   readonly removalSeconds?: number;
   objects(release: Rendered): Request[];
+  /** The hooks of Helm by which a release waits for its webhooks. @default - none */
+  checkedAt?(values: Spec): string[];
 }
 
 /** A release's name where it has the chart's in it; else both: the usual `fullname` of charts. */
@@ -37,12 +39,16 @@ const validating = (name: string, webhooks: Webhook[]): Request => ({
 });
 const mutating = (name: string): Request => ({ kind: "MutatingWebhookConfiguration", name, spec: {} });
 
-/** Definitions by plural and kind; kept where an uninstallation leaves them, with all of their objects. */
-const definitions = (group: string, kept: boolean, kinds: Readonly<Record<string, string>>): Request[] =>
+/** Definitions by plural and kind; by default an uninstallation leaves them, with all of their objects. */
+const definitions = (
+  group: string,
+  kinds: Readonly<Record<string, string>>,
+  annotations: Spec | undefined = { "helm.sh/resource-policy": "keep" },
+): Request[] =>
   Object.entries(kinds).map(([plural, defines]) => ({
     kind: "CustomResourceDefinition",
     name: `${plural}.${group}`,
-    spec: { defines, ...(kept && { annotations: { "helm.sh/resource-policy": "keep" } }) },
+    spec: { defines, annotations },
   }));
 
 export const charts: Readonly<Record<string, Chart>> = {
@@ -54,25 +60,33 @@ export const charts: Readonly<Record<string, Chart>> = {
       const names = [name, `${name}-cainjector`, `${name}-webhook`];
       const answeredBy = `Deployment ${release.namespace}/${name}-webhook`;
       return [
-        ...definitions("cert-manager.io", true, {
+        ...definitions("cert-manager.io", {
           certificaterequests: "CertificateRequest",
           certificates: "Certificate",
           clusterissuers: "ClusterIssuer",
           issuers: "Issuer",
         }),
-        ...definitions("acme.cert-manager.io", true, { challenges: "Challenge", orders: "Order" }),
+        ...definitions("acme.cert-manager.io", { challenges: "Challenge", orders: "Order" }),
         ...services(release, names),
-        ...deployments(release, names),
+        ...deployments(release, [name]),
+        // `global.leaderElection.leaseDuration` of the chart.
+        ...deployments(release, [`${name}-cainjector`], { leaseSeconds: 60 }),
+        ...deployments(release, [`${name}-webhook`]),
         validating(`${name}-webhook`, [
           {
             name: "webhook.cert-manager.io",
             judges: ["cert-manager.io", "acme.cert-manager.io"],
             failurePolicy: "Fail",
             answeredBy,
+            trustedBy: `Deployment ${release.namespace}/${name}-cainjector`,
           },
         ]),
         mutating(`${name}-webhook`),
       ];
+    },
+    checkedAt(values) {
+      const { startupapicheck: check = {} } = values as { startupapicheck?: { jobAnnotations?: Spec } };
+      return String(check.jobAnnotations?.["helm.sh/hook"] ?? "post-install").split(",");
     },
   },
   // https://github.com/emberstack/kubernetes-reflector/tree/v10.0.63/src/helm/reflector/templates
@@ -84,8 +98,8 @@ export const charts: Readonly<Record<string, Chart>> = {
   base: {
     seconds: 5,
     objects: ({ namespace }) => [
-      ...definitions("extensions.istio.io", true, { trafficextensions: "TrafficExtension", wasmplugins: "WasmPlugin" }),
-      ...definitions("networking.istio.io", true, {
+      ...definitions("extensions.istio.io", { trafficextensions: "TrafficExtension", wasmplugins: "WasmPlugin" }),
+      ...definitions("networking.istio.io", {
         destinationrules: "DestinationRule",
         envoyfilters: "EnvoyFilter",
         gateways: "Gateway",
@@ -96,12 +110,12 @@ export const charts: Readonly<Record<string, Chart>> = {
         workloadentries: "WorkloadEntry",
         workloadgroups: "WorkloadGroup",
       }),
-      ...definitions("security.istio.io", true, {
+      ...definitions("security.istio.io", {
         authorizationpolicies: "AuthorizationPolicy",
         peerauthentications: "PeerAuthentication",
         requestauthentications: "RequestAuthentication",
       }),
-      ...definitions("telemetry.istio.io", true, { telemetries: "Telemetry" }),
+      ...definitions("telemetry.istio.io", { telemetries: "Telemetry" }),
       validating("istiod-default-validator", [istioValidation("validation.istio.io", namespace)]),
     ],
   },
@@ -124,35 +138,39 @@ export const charts: Readonly<Record<string, Chart>> = {
     removalSeconds: 20,
     objects(release) {
       const { service = { type: "LoadBalancer" }, podAnnotations = {} } = release.values as Record<string, Spec>;
+      // Its image has no tag before istiod's injection, and the policy that the API server gives to such a one stays.
+      const imagePullPolicy = release.values.imagePullPolicy ?? "Always";
       return [
-        ...deployments(release, [release.name], { podAnnotations }),
+        ...deployments(release, [release.name], { podAnnotations, imagePullPolicy }),
         ...services(release, [release.name], service),
       ];
     },
   },
   // https://github.com/external-secrets/external-secrets/tree/v2.9.0/deploy/charts/external-secrets/templates; not its
-  // generators' definitions, which nothing here asks for. None is kept.
+  // generators' definitions, which nothing here asks for. They are kept where its values annotate them so.
   "external-secrets": {
     seconds: 35,
     objects(release) {
       const name = fullName("external-secrets", release);
+      const { crds = {}, certController = {} } = release.values as {
+        crds?: { annotations?: Spec };
+        certController?: { replicaCount?: number };
+      };
+      // One of several elects a leader, with the lease of controller-runtime's default.
+      const election = (certController.replicaCount ?? 1) > 1 ? { leaseSeconds: 15 } : {};
       const webhook = (kind: string): Webhook => ({
         name: `validate.${kind}.external-secrets.io`,
         judges: [`${kind}s.external-secrets.io`],
         failurePolicy: "Fail",
         answeredBy: `Deployment ${release.namespace}/${name}-webhook`,
+        trustedBy: `Deployment ${release.namespace}/${name}-cert-controller`,
       });
       return [
-        ...definitions("external-secrets.io", false, {
-          clusterexternalsecrets: "ClusterExternalSecret",
-          clusterpushsecrets: "ClusterPushSecret",
-          clustersecretstores: "ClusterSecretStore",
-          externalsecrets: "ExternalSecret",
-          pushsecrets: "PushSecret",
-          secretstores: "SecretStore",
-        }),
+        ...definitions("external-secrets.io", externalSecretsKinds, crds.annotations ?? {}),
         ...services(release, [`${name}-webhook`]),
-        ...deployments(release, [name, `${name}-cert-controller`, `${name}-webhook`]),
+        ...deployments(release, [name]),
+        ...deployments(release, [`${name}-cert-controller`], election),
+        ...deployments(release, [`${name}-webhook`]),
         validating("secretstore-validate", [webhook("secretstore"), webhook("clustersecretstore")]),
         validating("externalsecret-validate", [webhook("externalsecret")]),
       ];
@@ -171,6 +189,15 @@ export const charts: Readonly<Record<string, Chart>> = {
       ];
     },
   },
+};
+
+const externalSecretsKinds = {
+  clusterexternalsecrets: "ClusterExternalSecret",
+  clusterpushsecrets: "ClusterPushSecret",
+  clustersecretstores: "ClusterSecretStore",
+  externalsecrets: "ExternalSecret",
+  pushsecrets: "PushSecret",
+  secretstores: "SecretStore",
 };
 
 const istioGroups = ["extensions", "networking", "security", "telemetry"].map((group) => `${group}.istio.io`);

@@ -1,5 +1,5 @@
 import { type Chart, charts } from "./charts.ts";
-import { admitNamespace, DEFINITION, namespacedId, WAITING } from "./kubernetes.ts";
+import { admitNamespace, DEFINITION, namespacedId, WAITING, webhooksAnswer } from "./kubernetes.ts";
 import { type Item, keyOf, Refusal, type Request, type Spec } from "./state.ts";
 import { cancel } from "./timers.ts";
 import type { Happening, System, World } from "./world.ts";
@@ -156,12 +156,26 @@ function settle(world: World, release: Item): void {
   const waiting = keys.map((key) => world.item(key)).filter((item) => item?.ready !== true);
   release.reason = waiting.map((item) => item?.reason ?? WAITING).find((reason) => reason !== WAITING) ?? WAITING;
   if (keys.length === 0 || waiting.length > 0) return;
+  if (isChecked(release) && !webhooksAnswer(world, keys)) {
+    release.reason = "Job cert-manager-startupapicheck: the webhook does not answer yet";
+    return;
+  }
   for (const record of recordsOf(release)) record.status = "superseded";
   setStatus(release, "deployed");
   release.ready = true;
   release.reason = "";
   cancel(world.state, keyOf(release), "timedOut");
   world.seen(release);
+}
+
+/** Whether a hook of the chart waits for its webhooks, at the end of this operation. */
+function isChecked(release: Item): boolean {
+  const hook = statusOf(release) === "pending-install" ? "post-install" : "post-upgrade";
+  return (
+    chartOf(release)
+      .checkedAt?.((release.spec.values ?? {}) as Spec)
+      .includes(hook) === true
+  );
 }
 
 function setStatus(release: Item, status: Status): void {
@@ -172,6 +186,15 @@ function setStatus(release: Item, status: Status): void {
 const timedOut: Happening = (_world, release) => {
   if (isPending(release) && release.status.abandoned !== true) setStatus(release, "failed");
 };
+
+/** What a run that is interrupted leaves of its releases, which end their waits: what was applied goes on by itself. */
+export function interruptReleases(world: World): void {
+  for (const release of world.items("Release")) {
+    if (!isPending(release)) continue;
+    setStatus(release, "failed");
+    cancel(world.state, keyOf(release));
+  }
+}
 
 /** What `helm` processes leave that are killed at this moment: what they waited for stays as it is, for ever. */
 export function abandonReleases(world: World): void {
@@ -203,7 +226,7 @@ export function putRelease(world: World, request: Omit<Request, "kind">): Item {
   const release = world.put({ ...request, kind: "Release" });
   const objects = rendered(release);
   release.status = { records: [{ revision: 1, status: "deployed" }], objects: objects.map(keyOf) };
-  for (const object of objects) world.put(object).status.up = true;
+  for (const object of objects) Object.assign(world.put(object).status, { up: true, trusted: true });
   return release;
 }
 

@@ -1,3 +1,4 @@
+import { meshWide } from "./destinations.ts";
 import { customResource, isDefined, runs, webhooksOf, workloadsOf } from "./kubernetes.ts";
 import type { Item } from "./state.ts";
 import type { System, World } from "./world.ts";
@@ -78,5 +79,8 @@ export const istio: System = {
     enforce(world);
     for (const gateway of workloadsOf(world, "gateway")) if (gateway.status.refused === true) world.start(gateway);
   },
-  violations: (world) => world.items("Gateway").flatMap((gateway) => shown(world, gateway)),
+  violations: (world) => [
+    ...world.items("Gateway").flatMap((gateway) => shown(world, gateway)),
+    ...workloadsOf(world, "istiod").flatMap(({ namespace }) => meshWide(world, namespace)),
+  ],
 };

@@ -62,6 +62,8 @@ export interface Webhook {
   failurePolicy: "Fail" | "Ignore";
   /** Key of the workload that answers. */
   readonly answeredBy: string;
+  /** Key of the Deployment that puts its CA in, without which no answer is believed. @default - who answers does */
+  readonly trustedBy?: string;
 }
 
 export const webhooksOf = ({ spec }: Item) => spec.webhooks as Webhook[];
@@ -72,14 +74,28 @@ export const webhooksOf = ({ spec }: Item) => spec.webhooks as Webhook[];
  * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#failure-policy
  */
 function admitWebhook(world: World, definition: string): void {
-  for (const { name, judges, failurePolicy, answeredBy } of world
-    .items("ValidatingWebhookConfiguration")
-    .flatMap(webhooksOf)) {
-    if (failurePolicy === "Ignore" || !judges.some((it) => it === definition || it === groupOf(definition))) continue;
-    if (world.item(answeredBy)?.status.up === true) continue;
-    throw new Refusal(`Internal error occurred: failed calling webhook "${name}": no endpoints available for service`);
-  }
+  for (const configuration of world.items("ValidatingWebhookConfiguration"))
+    for (const webhook of webhooksOf(configuration)) {
+      const { name, judges, failurePolicy } = webhook;
+      if (failurePolicy === "Ignore" || !judges.some((it) => it === definition || it === groupOf(definition))) continue;
+      const silence = silenceOf(world, configuration, webhook);
+      if (silence) throw new Refusal(`Internal error occurred: failed calling webhook "${name}": ${silence}`);
+    }
 }
+
+/** Why a webhook cannot answer; undefined when it can. */
+function silenceOf(world: World, { status }: Item, { answeredBy, trustedBy }: Webhook): string | undefined {
+  if (world.item(answeredBy)?.status.up !== true) return "no endpoints available for service";
+  if (trustedBy === undefined || status.trusted === true) return undefined;
+  return "tls: failed to verify certificate: x509: certificate signed by unknown authority";
+}
+
+/** Whether all webhooks among these objects answer. */
+export const webhooksAnswer = (world: World, keys: readonly string[]): boolean =>
+  keys.every((key) => {
+    const configuration = key.startsWith("ValidatingWebhookConfiguration ") ? world.item(key) : undefined;
+    return configuration === undefined || webhooksOf(configuration).every((it) => !silenceOf(world, configuration, it));
+  });
 
 export const DEFINITION = "CustomResourceDefinition";
 
@@ -141,8 +157,14 @@ export const kubernetes: System = {
           if (inside.namespace === namespace.name) world.drop(inside);
       },
     },
-    Secret: { id: namespacedId },
+    Secret: {
+      id: namespacedId,
+      taken: ({ name }) => `secrets "${name}" already exists`,
+      seconds: 0.5,
+      admit: admitNamespace,
+    },
     PersistentVolumeClaim: { id: namespacedId },
+    Registry: {},
     Deployment: { id: namespacedId, start: roll },
     StatefulSet: { id: namespacedId, start: roll },
     CustomResourceDefinition: { id: ownName, start: roll },
@@ -150,6 +172,13 @@ export const kubernetes: System = {
     MutatingWebhookConfiguration: { id: ownName },
   },
   happenings: { rolledOut },
+  podRefusal(world, { name, spec, status }) {
+    if (world.item("Registry /images")?.spec.away !== true) return undefined;
+    // What has run here is on the nodes: https://kubernetes.io/docs/concepts/containers/images/#image-pull-policy
+    return status.up === true && spec.imagePullPolicy !== "Always"
+      ? undefined
+      : `pod ${name}: Failed to pull image: the registry does not answer: ErrImagePull`;
+  },
   gone(world, { kind, spec }) {
     // With a definition go all of its objects.
     if (kind === "CustomResourceDefinition") for (const item of world.items(String(spec.defines))) world.drop(item);

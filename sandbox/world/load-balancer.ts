@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { namespacedId, UPGRADE } from "./kubernetes.ts";
-import { NO_SUCH } from "./oci.ts";
-import { backoff, type Item, sha256 } from "./state.ts";
+import { NO_SUCH, tagRefusal } from "./oci.ts";
+import { backoff, type Item, type Spec, sha256 } from "./state.ts";
 import type { Happening, System, World } from "./world.ts";
 
 // OCI's cloud controller, which makes a load balancer of the gateway's Service.
@@ -41,6 +41,8 @@ function serviceRefusal(world: World, service: GatewayService, there: Item | und
   if (mode !== "None" && !["sl-all", "sl-frontend", "nsg"].includes(mode.toLowerCase())) {
     return `invalid value: ${mode} provided for annotation: ${OCI}/security-rule-management-mode`;
   }
+  const tags = tagsOf(annotations);
+  if (typeof tags === "string") return tags;
   if (nsgs.some((id) => world.byId(id)?.kind !== "NetworkSecurityGroup")) return NO_SUCH;
   if (there) {
     if ((loadBalancerIP || privateAddressOf(there.name)) !== there.status.address)
@@ -49,6 +51,8 @@ function serviceRefusal(world: World, service: GatewayService, there: Item | und
       return "internal cannot be updated after the Load Balancer is created.";
     return undefined;
   }
+  const unknown = tagRefusal(world, tags.definedTags);
+  if (unknown !== undefined) return unknown;
   if (!loadBalancerIP) return undefined;
   const ip = world.items("PublicIp").find((candidate) => candidate.status.ipAddress === loadBalancerIP);
   if (ip === undefined) return NO_SUCH;
@@ -56,6 +60,24 @@ function serviceRefusal(world: World, service: GatewayService, there: Item | und
     ? undefined
     : "The IP address provided is not available for use.";
 }
+
+/** The tags of a load balancer that is made, as its Service says them; why they cannot be read, in words. */
+function tagsOf(annotations: Record<string, string>): { freeformTags: Spec; definedTags: Spec } | string {
+  const kinds = ["freeform", "defined"].map((kind) => `${OCI}/initial-${kind}-tags-override`) as [string, string];
+  try {
+    const [freeformTags, definedTags] = kinds.map((key) => JSON.parse(annotations[key] ?? "{}")) as [Spec, Spec];
+    return { freeformTags, definedTags: flat(definedTags as Record<string, Spec>) };
+  } catch (error) {
+    return `failed to parse tags annotation: ${(error as Error).message}`;
+  }
+}
+
+const flat = (tags: Record<string, Spec>): Spec =>
+  Object.fromEntries(
+    Object.entries(tags).flatMap(([namespace, keys]) =>
+      Object.entries(keys).map(([key, value]) => [`${namespace}.${key}`, value]),
+    ),
+  );
 
 const isInternal = ({ annotations }: GatewayService) => annotations?.[`${SERVICE}-internal`] === "true";
 /** "1.5" is 15: the controller takes out what is no letter and no digit. NaN when it is no number then. */
@@ -80,6 +102,9 @@ const ensureLoadBalancer: Happening = (world, item, tries) => {
       ? "the new revision is not rolled out"
       : `Service ${item.name} has no address yet`;
     const balancer = there ?? world.put({ kind: "LoadBalancer", name: item.name, spec: {} });
+    // Read when it is made, and never again.
+    const made = there === undefined && tagsOf(service.annotations ?? {});
+    if (made && JSON.stringify(made) !== JSON.stringify(tagsOf({}))) balancer.status.tags = made;
     balancer.status.address = service.loadBalancerIP || privateAddressOf(item.name);
     shape(balancer, service);
     world.after(world.seconds("LoadBalancer") * (item.status.loadBalancer ? UPGRADE : 1), "addressed", item);
@@ -139,16 +164,17 @@ function shape(balancer: Item, service: GatewayService): void {
 
 type Rule = { nsg: string; direction: string; peer: string; min: number; max: number };
 
-/** Whether traffic that comes to the load balancer reaches the nodes and is answered. */
+/** Whether traffic that comes to the load balancer reaches all nodes and is answered. */
 export function answers(world: World, balancer: Item): boolean {
-  const nodes = world.item("NetworkSecurityGroup /nodes")?.id;
+  const nodes = world.items("NetworkSecurityGroup").filter(({ spec }) => spec.nodes === true);
   const { mode, nsgs, backendNsg, healthPort } = balancer.spec as {
     mode: string;
     nsgs: string[];
     backendNsg: string;
     healthPort: number;
   };
-  if (mode.toUpperCase() === "NSG") return backendNsg === nodes;
+  // https://github.com/oracle/oci-cloud-controller-manager/blob/1100ac362/docs/load-balancer-annotations.md: a list.
+  if (mode.toUpperCase() === "NSG") return nodes.every(({ id }) => backendNsg.split(",").includes(id));
   if (mode !== "None") return true;
   const rules = world
     .items("NetworkSecurityGroupRule")
@@ -167,8 +193,8 @@ export function answers(world: World, balancer: Item): boolean {
   return nsgs.some(
     (nsg) =>
       [80, 443].every((port) => open(nsg, "INGRESS", undefined, port)) &&
-      [30_000, 32_767, healthPort].every(
-        (port) => open(nsg, "EGRESS", nodes, port) && open(nodes, "INGRESS", nsg, port),
+      nodes.every(({ id }) =>
+        [30_000, 32_767, healthPort].every((port) => open(nsg, "EGRESS", id, port) && open(id, "INGRESS", nsg, port)),
       ),
   );
 }

@@ -25,6 +25,24 @@ const needs =
     if (!isThere(world, spec)) throw new Refusal(NO_SUCH);
   };
 
+/** Why OCI does not take defined tags, by `<namespace>.<key>`: each must be defined; undefined when it does. */
+export function tagRefusal(world: World, tags: Request["spec"] = {}): string | undefined {
+  const unknown = Object.keys(tags).find((tag) => world.item(`Tag /${tag}`) === undefined);
+  return (
+    unknown &&
+    `400-RelatedResourceNotAuthorizedOrNotFound, The following tag namespaces / keys are not authorized or not found: '${unknown}'`
+  );
+}
+
+/** Of what can be tagged. */
+const tagged =
+  (admit?: Kind["admit"]): NonNullable<Kind["admit"]> =>
+  (world, request) => {
+    admit?.(world, request);
+    const refusal = tagRefusal(world, request.spec.definedTags as Request["spec"] | undefined);
+    if (refusal !== undefined) throw new Refusal(refusal);
+  };
+
 function refuseInUse(world: World, item: Item): void {
   const user = world
     .items("LoadBalancer")
@@ -39,9 +57,11 @@ export const oci: System = {
   kinds: {
     Cluster: {},
     Vcn: {},
+    Tag: {},
     PublicIp: {
       ...named("publicip"),
       seconds: 5,
+      admit: tagged(),
       start(world, item) {
         item.status.ipAddress ??= addressOf(item.name);
         world.after(world.seconds("PublicIp"), "done", item);
@@ -51,7 +71,7 @@ export const oci: System = {
     NetworkSecurityGroup: {
       ...named("networksecuritygroup"),
       seconds: 3,
-      admit: needs((world, { vcnId }) => world.byId(vcnId)?.kind === "Vcn"),
+      admit: tagged(needs((world, { vcnId }) => world.byId(vcnId)?.kind === "Vcn")),
       admitRemoval: refuseInUse,
     },
     NetworkSecurityGroupRule: {
@@ -59,12 +79,14 @@ export const oci: System = {
       seconds: 1,
       admit: needs((world, { nsg }) => world.byId(nsg)?.kind === "NetworkSecurityGroup"),
     },
-    KmsVault: { ...named("vault"), seconds: 60 },
+    KmsVault: { ...named("vault"), seconds: 60, admit: tagged() },
     Key: {
       ...named("key"),
       seconds: 10,
-      admit: needs((world, spec) =>
-        world.items("KmsVault").some((vault) => managementEndpointOf(vault) === spec.managementEndpoint),
+      admit: tagged(
+        needs((world, spec) =>
+          world.items("KmsVault").some((vault) => managementEndpointOf(vault) === spec.managementEndpoint),
+        ),
       ),
     },
   },

@@ -7,10 +7,15 @@ import type { Happening, World } from "./world.ts";
 interface VaultProvider {
   server: string;
   path: string;
+  namespace?: string;
   caBundle?: string;
   caProvider?: SecretRef;
   auth: {
-    kubernetes?: { mountPath: string; role: string; serviceAccountRef: { namespace: string; name: string } };
+    kubernetes?: {
+      mountPath: string;
+      role: string;
+      serviceAccountRef: { namespace: string; name: string; audiences?: string[] };
+    };
     tokenSecretRef?: SecretRef;
     appRole?: { path: string; roleId: string; secretRef: SecretRef };
   };
@@ -24,9 +29,22 @@ export const vaultProvider = (store: Item) => (store.spec.provider as { vault: V
 const valueAt = (world: World, { namespace, name, key }: SecretRef) =>
   (world.item(`Secret ${namespace}/${name}`)?.spec.data as Record<string, string> | undefined)?.[key];
 
+/** Who the cluster takes a token to be for that says nothing of it. */
+const CLUSTER = "https://kubernetes.default.svc.cluster.local";
+
+/**
+ * Whether a role takes tokens for these audiences: those for its own, or for the cluster's where it has none.
+ * https://github.com/hashicorp/vault-plugin-auth-kubernetes/blob/v0.23.0/path_login.go
+ */
+const isAddressed = ({ spec: { audience = CLUSTER } }: Item, audiences: readonly string[] = [CLUSTER]) =>
+  audiences.includes(String(audience));
+
 /** The policies that a store's login carries; undefined when Vault does not let it in. */
 export function policiesOf(world: World, store: Item): string[] | undefined {
-  const { kubernetes, tokenSecretRef, appRole } = vaultProvider(store).auth;
+  const { auth, namespace } = vaultProvider(store);
+  const { kubernetes, tokenSecretRef, appRole } = auth;
+  // Each namespace has its own logins: https://developer.hashicorp.com/vault/docs/enterprise/namespaces
+  if (namespace !== world.item("Vault /vault")?.spec.namespace) return undefined;
   const logins = (world.item("Vault /vault")?.spec.logins ?? {}) as Record<string, string[]>;
   if (tokenSecretRef) return logins[`${valueAt(world, tokenSecretRef)}`];
   if (appRole) return logins[`${appRole.path}/${appRole.roleId}/${valueAt(world, appRole.secretRef)}`];
@@ -35,6 +53,7 @@ export function policiesOf(world: World, store: Item): string[] | undefined {
   const config = world.item(`AuthBackendConfig /${mountPath}`);
   const role = world.item(`AuthBackendRole /${mountPath}/${roleName}`);
   if (config?.ready !== true || role?.ready !== true) return undefined;
+  if (!isAddressed(role, serviceAccountRef.audiences)) return undefined;
   const { accounts, namespaces, policies } = role.spec as Record<"accounts" | "namespaces" | "policies", string[]>;
   const bound = accounts.includes(serviceAccountRef.name) && namespaces.includes(serviceAccountRef.namespace);
   return bound ? policies : undefined;

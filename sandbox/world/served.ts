@@ -1,7 +1,7 @@
+import { destinationOf, protocolOf, protocolTo } from "./destinations.ts";
 import { covers, matchesHost, secretForGateway, serversOf } from "./istio.ts";
 import { workloadsOf } from "./kubernetes.ts";
 import { answers } from "./load-balancer.ts";
-import { speaksTls } from "./vault.ts";
 import type { World } from "./world.ts";
 
 // What a user sees of all of it.
@@ -24,13 +24,10 @@ export function problemsOf(world: World, host: string): string[] {
     );
   expect(gateway?.ready && server, "no Gateway listens for it");
   const [pods] = workloadsOf(world, "gateway");
-  if (speaksTls(world) && route?.namespace === "vault") {
-    // A DestinationRule is looked for in the client's namespace, and its CA beside the client's pods:
-    // https://istio.io/latest/docs/reference/config/networking/destination-rule/#ClientTLSSettings
-    const rule = world.items("DestinationRule").find(({ spec }) => spec.host === "vault.vault.svc.cluster.local");
-    const { credentialName } = (rule?.spec.trafficPolicy as { tls: { credentialName: string } } | undefined)?.tls ?? {};
-    const trusts = rule?.namespace === pods?.namespace && world.item(`Secret ${pods?.namespace}/${credentialName}`);
-    expect(trusts, "the gateway speaks HTTP to a Vault that speaks TLS");
+  if (route && pods) {
+    const to = destinationOf(route);
+    const [spoken, understood] = [protocolTo(world, pods.namespace, to), protocolOf(world, to)];
+    expect(spoken === understood, `the gateway speaks ${spoken} to a Service that speaks ${understood}`);
   }
   expect(pods?.status.up, "no ingress gateway runs");
   const secret = gateway && secretForGateway(world, gateway, server?.tls?.credentialName ?? "");

@@ -9,6 +9,7 @@ import { oci } from "./oci.ts";
 import { reflector } from "./reflector.ts";
 import type { State } from "./state.ts";
 import { vault } from "./vault.ts";
+import { webhookCa } from "./webhook-ca.ts";
 import { type Latencies, type System, World } from "./world.ts";
 
 // OKE, OCI, Cloudflare and Vault as far as the platform meets them: what they refuse, and when things become ready.
@@ -16,6 +17,7 @@ import { type Latencies, type System, World } from "./world.ts";
 /** All systems. A controller comes before those that watch what it makes. */
 const systems: readonly System[] = [
   kubernetes,
+  webhookCa,
   helm,
   cloudController,
   oci,

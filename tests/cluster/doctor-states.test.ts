@@ -25,8 +25,9 @@ afterAll(() => server?.stop());
 /** What is said of namespaces and services, and what else of the platform is found. */
 async function examine() {
   const shipped = await settingsOf("prod", projectDirectory, examples);
-  const kiali = { name: "kiali", namespace: "istio-system", service: "kiali", port: 20001, host: "kiali.example.com" };
-  const settings = { ...shipped, services: [{ ...shipped.services[0], ...kiali }] };
+  const place = { namespace: "istio-system", service: "kiali", port: 20001, host: "kiali.example.com" };
+  const kiali = { name: "kiali", protocol: "http" as const, ...place };
+  const settings = { ...shipped, services: [kiali] };
   const examination = { stack: "live", settings, env: {}, limits: AMPLE, run: runner(AMPLE.checkMs, "skipped") };
   const { outcomes, installed } = await examineCluster(examination, async () => server.kubeConfig());
   const said = findingsOf(outcomes)

@@ -96,7 +96,7 @@ const gatewayValues = fc.record(
 const loadBalancer = fc.record({
   compartmentId: fc.constant(ocid("compartment")),
   vcnId: fc.constant(ocid("vcn")),
-  nodeNsgId: fc.constant(ocid("networksecuritygroup")),
+  nodeNsgIds: fc.constant([ocid("networksecuritygroup")]),
   rules: fc.constantFrom("SL-All", "NSG", "None"),
   proxyProtocol: some(fc.constantFrom(1, 2)),
   externalTrafficPolicy: fc.constantFrom("Cluster", "Local"),

@@ -53,9 +53,11 @@ const small = { internal: "false", shape: "flexible", "shape-flex-min": "10", "s
 const controllers = { "load-balancer-type": "lb" };
 const everybody = ["0.0.0.0/0"];
 const hosts = (content: unknown) => ({ "*.cluster.example.com": content, "cluster.example.com": content });
-const nodeRules = ["at-nodes-health", "at-nodes-traffic", "to-nodes-health", "to-nodes-traffic"];
+const nodeRules = ["at-nodes-health", "at-nodes-traffic", "to-nodes-health", "to-nodes-traffic"].map(
+  (rule) => `${rule}-aaaasandboxnodes`,
+);
 
-const base = { compartmentId: examples["<compartment OCID>"], vcnId: examples["<VCN OCID>"], nodeNsgId: NODES };
+const base = { compartmentId: examples["<compartment OCID>"], vcnId: examples["<VCN OCID>"], nodeNsgIds: [NODES] };
 const balancer = (changes: Record<string, unknown>): Changes => ({ loadBalancer: { ...base, ...changes } });
 
 describe("the edge of", () => {
@@ -181,12 +183,12 @@ describe("the edge of", () => {
           "health-check-interval": "5000",
         },
         rules: [
-          "at-nodes-traffic",
+          "at-nodes-traffic-aaaasandboxnodes",
           "listener-443-192.0.2.0/24",
           "listener-443-198.51.100.0/24",
           "listener-80-192.0.2.0/24",
           "listener-80-198.51.100.0/24",
-          "to-nodes-traffic",
+          "to-nodes-traffic-aaaasandboxnodes",
         ],
         records: hosts(ADDRESS),
         pods: { "proxy.istio.io/config": '{"gatewayTopology":{"proxyProtocol":{}}}' },

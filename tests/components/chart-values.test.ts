@@ -12,6 +12,7 @@ describe("values for the charts", () => {
   const allowed = {
     "ingress-gateway": [
       "autoscaling",
+      "imagePullPolicy",
       "labels",
       "podAnnotations",
       "podDisruptionBudget",
@@ -26,6 +27,7 @@ describe("values for the charts", () => {
       "podDisruptionBudget",
       "replicaCount",
       "resources",
+      "startupapicheck",
       "topologySpreadConstraints",
       "webhook",
     ],

@@ -8,9 +8,11 @@ import { problemsOf } from "../../sandbox/world/served.ts";
 import { type Changes, registrationsOf } from "../harness.ts";
 
 const NODES = examples["<node NSG OCID>"];
-const nodeRules = ["at-nodes-health", "at-nodes-traffic", "to-nodes-health", "to-nodes-traffic"];
+const nodeRules = ["at-nodes-health", "at-nodes-traffic", "to-nodes-health", "to-nodes-traffic"].map(
+  (rule) => `${rule}-aaaasandboxnodes`,
+);
 
-const base = { compartmentId: examples["<compartment OCID>"], vcnId: examples["<VCN OCID>"], nodeNsgId: NODES };
+const base = { compartmentId: examples["<compartment OCID>"], vcnId: examples["<VCN OCID>"], nodeNsgIds: [NODES] };
 const balancer = (changes: Record<string, unknown>): Changes => ({ loadBalancer: { ...base, ...changes } });
 
 describe("the backends", () => {

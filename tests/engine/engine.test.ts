@@ -83,6 +83,7 @@ describe.each(["prod", "lab"])("%s", (name) => {
         "namespace cert-manager: the certificate with its key, and the key of the ACME account or CA",
         "custom resource definitions of cert-manager",
         "custom resource definitions of Istio",
+        "custom resource definitions of External Secrets",
         `reserved IP ${ip?.id}; set loadBalancer.reservedIp to it before the next up`,
       ],
     });
@@ -175,6 +176,8 @@ describe("a cluster without clouds", () => {
 });
 
 describe("a supplied token", () => {
+  const HMAC_KEY = "hmac-key-of-the-operator_42";
+
   it("reaches Vault, and is nowhere in clear", async () => {
     const directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
     const world = emptyWorld();
@@ -192,10 +195,14 @@ describe("a supplied token", () => {
         scale: SCALE,
         world,
         configure: (config) => {
-          const { values, secrets } = withSettings({ cloudflare: { token: "supplied" } })(config);
+          // Beside it, a key that binds the ACME account, which is as secret.
+          const eab = { email: "a@example.com", server: "https://acme.zerossl.com/v2/DV90", eab: { keyId: "kid-1" } };
+          const { values, secrets } = withSettings({ cloudflare: { token: "supplied" }, acme: eab })(config);
+          const given = { cloudflareApiToken: token, acmeEabHmacKey: HMAC_KEY };
+          const own = Object.entries(given).map(([key, value]) => [`oke-platform:${key}`, value] as const);
           return {
-            values: { ...values, "oke-platform:cloudflareApiToken": token },
-            secrets: [...secrets, "oke-platform:cloudflareApiToken"],
+            values: { ...values, ...Object.fromEntries(own) },
+            secrets: [...secrets, ...own.map(([key]) => key)],
           };
         },
       });
@@ -211,6 +218,7 @@ describe("a supplied token", () => {
     expect(inCluster).toBe(sha256("another-token-of-the-operator"));
     const left = `${await everythingIn(directory)}\n${stdout}\n${changed.stdout}\n${JSON.stringify(events)}`;
     expect(left).not.toContain("token-of-the-operator");
+    for (const key of [HMAC_KEY, Buffer.from(HMAC_KEY).toString("base64")]) expect(left).not.toContain(key);
     await rm(directory, { recursive: true, force: true });
   });
 });

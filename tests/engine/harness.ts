@@ -15,7 +15,7 @@ export const HOSTS = ["vault.cluster.example.com", "argocd.cluster.example.com"]
 
 /** Definitions that the charts of cert-manager and Istio keep, in their groups. */
 export const DEFINITIONS = [
-  ...["acme.cert-manager.io", "cert-manager.io", "extensions.istio.io", "networking.istio.io"],
+  ...["acme.cert-manager.io", "cert-manager.io", "extensions.istio.io", "external-secrets.io", "networking.istio.io"],
   ...["security.istio.io", "telemetry.istio.io"],
 ].map((group) => `CustomResourceDefinition *.${group}`);
 

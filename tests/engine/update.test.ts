@@ -19,13 +19,14 @@ describe("a running prod stack", () => {
   let directory: string;
   let sandbox: Sandbox;
   let settings: Record<string, unknown> = {};
+  let output = "";
 
   /** Changes settings for good, runs an operation, and says what it did. */
   async function change(changes: Record<string, unknown>): Promise<string[]> {
     settings = { ...settings, ...changes };
     sandbox = await openSandbox({ directory, stack: "prod", scale: SCALE, configure: withSettings(settings) });
     const events: EngineEvent[] = [];
-    await sandbox.stack.up({ onEvent: (event) => void events.push(event) });
+    output = (await sandbox.stack.up({ onEvent: (event) => void events.push(event) })).stdout;
     return changesIn(events);
   }
   /** What a preview of a change ends with. */
@@ -66,6 +67,17 @@ describe("a running prod stack", () => {
     expect(await change(await loadBalancer({ minMbps: 200, maxMbps: 2000 }))).toEqual(["update ingress-gateway"]);
     const [balancer] = openWorld(await sandbox.cloud.look()).items("LoadBalancer");
     expect(balancer?.spec).toMatchObject({ minMbps: 200, maxMbps: 2000 });
+  });
+
+  it("changes tags on what it made, and warns that the load balancer keeps its own", async () => {
+    const tagged = await change({ freeformTags: { team: "web" } });
+    expect(tagged).toEqual(["update ingress-gateway", "update load-balancer-ip", "update load-balancer-nsg"]);
+    expect(output).toContain(
+      "freeformTags change on what the program makes at OCI, but not on the load balancer, whose tags the cloud controller sets when it makes it",
+    );
+    const world = openWorld(await sandbox.cloud.look());
+    expect(world.items("LoadBalancer")[0]?.status.tags).toBe(undefined);
+    expect(world.items("PublicIp")[0]?.spec).toMatchObject({ freeformTags: { team: "web" } });
   });
 
   it("adds a rule for each listener for one CIDR more, and takes them away again", async () => {

@@ -1,6 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { letsEncrypt } from "../../settings/acme.ts";
-import { account, itJudges, itMakes, itRefuses, mistakesIn, oke, PEM, type Raw, settingsOf } from "./stacks.ts";
+import { parseSettings } from "../../settings/settings.ts";
+import {
+  account,
+  configOf,
+  itJudges,
+  itMakes,
+  itRefuses,
+  mistakesIn,
+  oke,
+  PEM,
+  type Raw,
+  settingsOf,
+} from "./stacks.ts";
 
 const anEmail = "an e-mail address such as platform@example.com";
 const noEmail = `acme.email is missing; allowed: ${anEmail}; the ACME server asks for a contact`;
@@ -15,7 +27,7 @@ const certManager = (version: string) => ({ charts: { certManager: { version } }
 
 describe("who signs", () => {
   itJudges([
-    ["acme", "a map with keys of email, server, caBundle, propagationSeconds", ["x", ["x"]], []],
+    ["acme", "a map with keys of email, server, caBundle, propagationSeconds, eab", ["x", ["x"]], []],
     ["acme.email", anEmail, ["platform", 5], ["platform@example.com"]],
     [
       "acme.server",
@@ -29,6 +41,54 @@ describe("who signs", () => {
     [["acme.caBundle", "PEM, one or more -----BEGIN CERTIFICATE----- blocks", ["AAAA"], [PEM, PEM.repeat(2)]]],
     account({ server: other }),
   );
+
+  const eab = { keyId: "kid-1" };
+  const zeroSsl = "https://acme.zerossl.com/v2/DV90";
+  const bound = (server: string | undefined, hmacKey?: string): Raw => ({
+    ...account({ server, eab }),
+    acmeEabHmacKey: hmacKey,
+  });
+  const HMAC =
+    "the HMAC key as base64url without padding (letters, digits, - and _, no = at its end), set with `pulumi config set --secret`";
+
+  it.each(["c2FtZQ==", "c2F+ZQ", "c2F/ZQ", "abcde", "with space"])("refuses %s as an HMAC key, unseen", (key) => {
+    expect(mistakesIn({ ...oke, ...bound(zeroSsl, key) }, ["acmeEabHmacKey"])).toEqual([
+      `acmeEabHmacKey is [secret]; allowed: ${HMAC}`,
+    ]);
+  });
+
+  it("binds the account of a server that asks for it", () => {
+    const { issuer } = parseSettings(configOf({ ...oke, ...bound(zeroSsl, "c2Ft-_ZQ") }, ["acmeEabHmacKey"]));
+    expect(issuer).toEqual({
+      kind: "acme",
+      directory: zeroSsl,
+      email: "platform@example.com",
+      eab: { keyId: "kid-1", hmacKey: "c2Ft-_ZQ" },
+    });
+  });
+
+  it.each([
+    [
+      "without its key",
+      bound(zeroSsl),
+      "acmeEabHmacKey is missing; allowed: a secret, required with acme.eab; pulumi config set --secret acmeEabHmacKey",
+    ],
+    ...["staging", "https://acme-v02.api.letsencrypt.org/directory"].map(
+      (server) =>
+        [
+          `at ${server}`,
+          bound(server, "c2Ft"),
+          `acme.eab is {"keyId":"kid-1"}; allowed: only with the URL of an ACME directory that asks for it in acme.server; Let's Encrypt takes every account; remove it`,
+        ] as const,
+    ),
+    [
+      "that nothing names",
+      { acmeEabHmacKey: "c2Ft" },
+      "acmeEabHmacKey is [secret]; allowed: nothing without acme.eab; set acme.eab.keyId, or remove the key",
+    ],
+  ] satisfies (readonly [string, Raw, string])[])("refuses a binding %s", (_what, changes, mistake) => {
+    expect(mistakesIn({ ...oke, ...changes }, ["acmeEabHmacKey"])).toEqual([mistake]);
+  });
 
   itRefuses([
     ["no e-mail for Let's Encrypt", { acme: { server: "production" } }, noEmail],

@@ -3,14 +3,15 @@ import { account, balanced, ids, installed, itRefuses, mistakesIn, oke, type Raw
 
 const cidrs = (count: number) => Array.from({ length: count }, (_, at) => `10.0.${at}.0/24`);
 const ruled = (rules: string, changes: Raw) =>
-  balanced({ rules, nodeNsgId: ids.nodeNsg, ...(rules === "None" && { vcnId: ids.vcn }), ...changes });
+  balanced({ rules, nodeNsgIds: [ids.nodeNsg], ...(rules === "None" && { vcnId: ids.vcn }), ...changes });
 
 describe("an NSG has 120 rules at most", () => {
-  // Two for each CIDR; and the way to the nodes: traffic and health, traffic alone with Local, or each node port and health.
+  // Two for each CIDR; and the way to the nodes: traffic and health, traffic alone with Local, or each node port and health; for each of the nodes' NSGs.
   it.each([
     ["None", {}, 59],
     ["None", { externalTrafficPolicy: "Local" }, 59],
     ["NSG", {}, 58],
+    ["None", { nodeNsgIds: [ids.nodeNsg, `${ids.nodeNsg}b`] }, 58],
   ])("rules %s %j: %i CIDRs", (rules, changes, most) => {
     expect(mistakesIn({ ...oke, ...ruled(rules, { ...changes, allowedCidrs: cidrs(most) }) })).toEqual([]);
     expect(mistakesIn({ ...oke, ...ruled(rules, { ...changes, allowedCidrs: cidrs(most + 1) }) })).toEqual([

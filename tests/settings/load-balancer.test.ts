@@ -4,7 +4,7 @@ import { balanced, ids, itJudges, itMakes, itRefuses, ocidOf, type Raw, settings
 
 const bandwidth = "a whole number from 10 to 8192 (Mbps)";
 const nodeNsgRequired =
-  'loadBalancer.nodeNsgId is missing; allowed: the OCID of the worker nodes\' networksecuritygroup, required with rules "NSG" and "None"';
+  'loadBalancer.nodeNsgIds is missing; allowed: a list with the OCID of each of the worker nodes\' networksecuritygroups, required with rules "NSG" and "None"';
 const vcnRequired = 'loadBalancer.vcnId is missing; allowed: the OCID of the vcn, required with rules "None"';
 const minAtMost = (min: number) =>
   `loadBalancer.minMbps is ${min}; allowed: at most maxMbps; lower minMbps or raise maxMbps`;
@@ -13,7 +13,7 @@ const compartment =
   "the OCID of a compartment or tenancy, ocid1.compartment.<realm>.<region>.<id> or ocid1.tenancy.<realm>.<region>.<id>";
 const nsgs = (count: number) => Array.from({ length: count }, (_, at) => `${ids.nodeNsg}${at}`);
 const shownNsgs = (count: number) => `${JSON.stringify(nsgs(count)).slice(0, 100)}…`;
-const none = { rules: "None", vcnId: ids.vcn, nodeNsgId: ids.nodeNsg };
+const none = { rules: "None", vcnId: ids.vcn, nodeNsgIds: [ids.nodeNsg] };
 
 describe("the load balancer", () => {
   itJudges(
@@ -21,7 +21,13 @@ describe("the load balancer", () => {
       ["loadBalancer.compartmentId", compartment, [ids.vcn, undefined], [ids.compartment, "ocid1.tenancy.oc1..aaaa"]],
       ["loadBalancer.vcnId", ocidOf("vcn"), [ids.subnet], [undefined, ids.vcn]],
       ["loadBalancer.subnetId", ocidOf("subnet"), [ids.vcn], [undefined, ids.subnet]],
-      ["loadBalancer.nodeNsgId", ocidOf("networksecuritygroup"), [ids.vcn], [undefined, ids.nodeNsg]],
+      [
+        "loadBalancer.nodeNsgIds",
+        "a list of OCIDs of networksecuritygroups",
+        [ids.nodeNsg, { a: "b" }],
+        [undefined, [ids.nodeNsg]],
+      ],
+      ["loadBalancer.nodeNsgIds", "each OCID once", [[ids.nodeNsg, ids.nodeNsg]], [[ids.nodeNsg, `${ids.nodeNsg}b`]]],
       ["loadBalancer.reservedIp", ocidOf("publicip"), [ids.vcn, "203.0.113.7"], [undefined, ids.publicIp]],
       ["loadBalancer.rules", '"SL-All" or "NSG" or "None"', ["nsg", undefined], ["SL-All"]],
       ["loadBalancer.internal", "true or false", ["no", 1], [undefined, true, false]],
@@ -67,7 +73,7 @@ describe("the load balancer", () => {
       balanced({ shape: "flexible", 2: "x" }),
       ...["2", "shape"].map(
         (key) =>
-          `loadBalancer.${key} is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree`,
+          `loadBalancer.${key} is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgIds, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree`,
       ),
     ],
     ["a lowest bandwidth above the highest", balanced({ minMbps: 101, maxMbps: 100 }), minAtMost(101)],
@@ -84,7 +90,7 @@ describe("the load balancer", () => {
     ],
     ["NSG without the nodes' NSG", balanced({ rules: "NSG" }), nodeNsgRequired],
     ["None without the nodes' NSG", balanced({ rules: "None", vcnId: ids.vcn }), nodeNsgRequired],
-    ["None without the VCN", balanced({ rules: "None", nodeNsgId: ids.nodeNsg }), vcnRequired],
+    ["None without the VCN", balanced({ rules: "None", nodeNsgIds: [ids.nodeNsg] }), vcnRequired],
     [
       "only who opens the firewall when other keys would be judged by a wrong answer",
       balanced({ rules: "none", additionalNsgIds: nsgs(6) }),
@@ -106,7 +112,7 @@ describe("the load balancer", () => {
       balanced({ additionalNsgIds: nsgs(6) }),
       `loadBalancer.additionalNsgIds is ${shownNsgs(6)}; allowed: at most 5 with rules "SL-All": OCI attaches five to a load balancer`,
     ],
-    ...[none, { rules: "NSG", nodeNsgId: ids.nodeNsg }].map((firewall): [string, Raw, string] => [
+    ...[none, { rules: "NSG", nodeNsgIds: [ids.nodeNsg] }].map((firewall): [string, Raw, string] => [
       `a fifth NSG beside the listeners' own with rules ${firewall.rules}`,
       balanced({ ...firewall, additionalNsgIds: nsgs(5) }),
       `loadBalancer.additionalNsgIds is ${shownNsgs(5)}; allowed: at most 4 with rules "${firewall.rules}": OCI attaches five to a load balancer, and one is the listeners' own`,
@@ -115,6 +121,7 @@ describe("the load balancer", () => {
 
   const accepted: LoadBalancerSettings = {
     compartmentId: ids.compartment,
+    tags: { freeformTags: {}, definedTags: {} },
     minMbps: 10,
     maxMbps: 10,
     firewall: { rules: "SL-All" },
@@ -146,7 +153,7 @@ describe("the load balancer", () => {
     [
       "NSG with the nodes' NSG, and a VCN that it has no use for",
       balanced({ ...none, rules: "NSG" }),
-      { loadBalancer: { ...accepted, firewall: { rules: "NSG", nodeNsgId: ids.nodeNsg } } },
+      { loadBalancer: { ...accepted, firewall: { rules: "NSG", nodeNsgIds: [ids.nodeNsg] } } },
     ],
     ["None", balanced(none), { loadBalancer: { ...accepted, firewall: { ...none, rules: "None" } } }],
     ["SL-All with what it has no use for", balanced({ ...none, rules: "SL-All" }), { loadBalancer: accepted }],

@@ -50,7 +50,7 @@ describe("mistakes", () => {
         gateway: { serviceType: "NodePort" },
         charts: { istio: { values: { gateway: { service: { type: "NodePort" } } } } },
       },
-      'loadBalancer is "x"; allowed: a map with keys of compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgId, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree; write its keys on lines of their own, below it and indented',
+      'loadBalancer is "x"; allowed: a map with keys of compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgIds, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree; write its keys on lines of their own, below it and indented',
     ],
     ["text with angle brackets inside as such", { size: "a<b>" }, `size is "a<b>"; allowed: ${sizes}`],
   ]);
@@ -58,7 +58,9 @@ describe("mistakes", () => {
   it.each(keys.filter((key) => !(key in smallest)))("take an empty %s as if it were not set", (key) => {
     for (const empty of [
       "",
-      ...(["baseDomain", "size", "cloudflareApiToken", "chartsPassword"].includes(key) ? [] : [[], {}]),
+      ...(["baseDomain", "size", "cloudflareApiToken", "chartsPassword", "acmeEabHmacKey"].includes(key)
+        ? []
+        : [[], {}]),
     ])
       expect(mistakesIn({ ...smallest, [key]: empty })).toEqual([]);
   });
@@ -132,7 +134,7 @@ describe("for any input", () => {
       compartmentId: ids.compartment,
       rules: "None",
       vcnId: ids.vcn,
-      nodeNsgId: ids.nodeNsg,
+      nodeNsgIds: [ids.nodeNsg],
       internal: true,
       minMbps: 100,
       maxMbps: 1000,
@@ -150,7 +152,7 @@ describe("for any input", () => {
       ["acme.propagationSeconds", 9],
       ["acme.caBundle", PEM],
       ["loadBalancer.vcnId", undefined],
-      ["loadBalancer.nodeNsgId", undefined],
+      ["loadBalancer.nodeNsgIds", undefined],
       ["loadBalancer.minMbps", 1001],
       ["loadBalancer.reservedIp", ids.publicIp],
       ["loadBalancer.allowedCidrs[0]", "10.0.0.0/33"],

@@ -3,8 +3,8 @@ import { fields, secretKeys, textKeys } from "../../settings/schema.ts";
 import { mistakesIn, oke } from "./stacks.ts";
 
 it("knows which settings are text, and which must be secrets", () => {
-  expect(textKeys).toEqual(["domain", "baseDomain", "size", "cloudflareApiToken", "chartsPassword"]);
-  expect(secretKeys).toEqual(["cloudflareApiToken", "chartsPassword"]);
+  expect(textKeys).toEqual(["domain", "baseDomain", "size", "acmeEabHmacKey", "cloudflareApiToken", "chartsPassword"]);
+  expect(secretKeys).toEqual(["acmeEabHmacKey", "cloudflareApiToken", "chartsPassword"]);
 });
 
 it("names all settings where one is unknown", () => {

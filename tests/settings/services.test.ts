@@ -4,7 +4,7 @@ import { aLabel, itJudges, itRefuses, LONGEST_LABEL, type Raw, settingsOf } from
 const vault = { name: "vault", namespace: "vault", port: 8200 };
 const serving = (...services: object[]) => ({ services: services.map((changes) => ({ ...vault, ...changes })) });
 const aName = 'at most 60 lower-case letters, digits and "-", with a letter or digit at both ends';
-const aMap = "a map with keys of name, namespace, service, port, host";
+const aMap = "a map with keys of name, namespace, service, port, protocol, timeoutSeconds, host";
 const aZone = "a DNS zone such as example.com: no wildcard, no scheme, no path";
 const covered = "cluster.example.com or one label below it: the certificate covers nothing else";
 const ownHost = "a host that no other service has; services[0] has it already";
@@ -21,6 +21,13 @@ describe("the services", () => {
       ["services[0].namespace", `a namespace that exists: ${aLabel}`, ["Vault_NS", undefined], [LONGEST_LABEL]],
       ["services[0].service", `the name of a Service: ${aLabel}`, ["a.b"], [undefined, LONGEST_LABEL]],
       ["services[0].port", "a whole number from 1 to 65535", [0, 65_536, "80", undefined], [1, 65_535]],
+      ["services[0].protocol", '"http" or "https" or "h2c"', ["HTTPS", "grpc", 2], [undefined, "https", "h2c"]],
+      [
+        "services[0].timeoutSeconds",
+        "a whole number from 1 to 86400 (seconds)",
+        [0, "30s", 1.5],
+        [undefined, 1, 86_400],
+      ],
       [
         "services[0].host",
         "a host name such as vault.cluster.example.com",
@@ -50,7 +57,7 @@ describe("the services", () => {
     [
       "an unknown key",
       serving({ prot: 80 }),
-      "services[0].prot is no setting; allowed: a map with no other keys than name, namespace, service, port, host",
+      "services[0].prot is no setting; allowed: a map with no other keys than name, namespace, service, port, protocol, timeoutSeconds, host",
     ],
     [
       "two with one host by default",
@@ -71,6 +78,21 @@ describe("the services", () => {
       "two with one namespace and name",
       serving({}, { host: "a.cluster.example.com" }),
       `services[1].name is "vault"; allowed: ${ownName}`,
+    ],
+    [
+      "two that speak to one port in two ways",
+      serving({ protocol: "https" }, { name: "b", service: "vault", protocol: "h2c" }),
+      'services[1].protocol is "h2c"; allowed: "https", which services[0] says of the same port',
+    ],
+    [
+      "two that speak to one port in two ways, one of them by default",
+      serving({ protocol: "https" }, { name: "b", service: "vault" }),
+      'services[1].protocol is "http"; allowed: "https", which services[0] says of the same port',
+    ],
+    [
+      "a protocol for the Vault that is installed here",
+      { vault: { install: true }, ...serving({ protocol: "https" }) },
+      'services[0].protocol is "https"; allowed: nothing for the Vault that is installed here, to which the program leads the gateway itself; remove it',
     ],
     // They have one host as well, but only because they have one name.
     ["the same one twice, once", serving({}, {}), `services[1].name is "vault"; allowed: ${ownName}`],
@@ -103,6 +125,8 @@ describe("the services", () => {
     namespace: "vault",
     service: "argocd-server",
     port: 80,
+    protocol: "h2c",
+    timeoutSeconds: 30,
     host: "cluster.example.com",
   };
   it.each<[what: string, changes: Raw, made: object[]]>([
@@ -110,20 +134,20 @@ describe("the services", () => {
     [
       "all by default, and all by hand",
       serving({}, argocd),
-      [{ ...vault, service: "vault", host: "vault.cluster.example.com" }, argocd],
+      [{ ...vault, service: "vault", protocol: "http", host: "vault.cluster.example.com" }, argocd],
     ],
     [
       "one name in two namespaces with two hosts",
       serving({}, { namespace: "other", host: "other.cluster.example.com" }),
       [
-        { ...vault, service: "vault", host: "vault.cluster.example.com" },
-        { ...vault, namespace: "other", service: "vault", host: "other.cluster.example.com" },
+        { ...vault, service: "vault", protocol: "http", host: "vault.cluster.example.com" },
+        { ...vault, namespace: "other", service: "vault", protocol: "http", host: "other.cluster.example.com" },
       ],
     ],
     [
       "another base domain",
       { baseDomain: "example.com", ...serving({}) },
-      [{ ...vault, service: "vault", host: "vault.example.com" }],
+      [{ ...vault, service: "vault", protocol: "http", host: "vault.example.com" }],
     ],
   ])("are made of %s", (_what, changes, made) => {
     expect(settingsOf(changes).services).toEqual(made);

@@ -37,6 +37,7 @@ describe("what a stack asks for", () => {
       },
       loadBalancer: {
         compartmentId: ids.compartment,
+        tags: { freeformTags: {}, definedTags: {} },
         minMbps: 10,
         maxMbps: 10,
         firewall: { rules: "SL-All" },

@@ -18,6 +18,11 @@ const production = { size: "production" };
 
 describe("the rules about Vault", () => {
   itRefuses([
+    [
+      "a namespace of a Vault that is installed",
+      installed({ namespace: "team" }),
+      'vault.namespace is "team"; allowed: nothing with install: true, which installs a Vault without namespaces; remove it',
+    ],
     ["none for a scoped token", { vault: undefined }, missing],
     ["an empty one", { vault: {} }, missing],
     [

@@ -1,14 +1,23 @@
 import { describe, expect, it } from "vitest";
 import { elsewhere, ids, installed, itJudges, ocidOf, PEM, type Raw, settingsOf, there } from "./stacks.ts";
 
-const mountPath =
-  "a mount path without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..";
+const innerPathWords =
+  "without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..";
+const mountPath = `a mount path ${innerPathWords}`;
 const keys =
-  "a map with keys of address, clusterAddress, mount, path, role, authPath, auth, caBundle, access, install, kmsVaultId, kmsKeyId, initialized";
+  "a map with keys of address, clusterAddress, namespace, audiences, mount, path, role, authPath, auth, caBundle, access, install, kmsVaultId, kmsKeyId, initialized";
 
 describe("Vault's fields", () => {
   const url = (who: string) => `the http or https URL at which ${who} reaches Vault`;
   itJudges([
+    ["vault.namespace", `a namespace ${innerPathWords}`, ["/team", "team/", 5], [undefined, "team", "admin/team"]],
+    [
+      "vault.audiences",
+      "a list of audiences",
+      ["vault", { a: "b" }],
+      [undefined, [], ["vault"], ["vault", "https://other"]],
+    ],
+    ["vault.audiences", "each audience once", [["vault", "vault"]], []],
     ["vault", keys, ["https://vault.example.com", [1]], []],
     ["vault.address", url("this program"), ["vault:8200", "ftp://vault", 5], ["http://vault", "https://vault:8200"]],
     ["vault.clusterAddress", url("External Secrets"), ["vault:8200"], [undefined, "https://vault.example.org"]],
@@ -69,6 +78,7 @@ const inProduction = {
 const { kmsVault: vaultId, kmsKey: keyId, compartment: compartmentId } = ids;
 
 describe("Vault becomes", () => {
+  const tags = { freeformTags: {}, definedTags: {} };
   it.each<[what: string, changes: Raw, made: object | undefined]>([
     ["one that is there", {}, isThere],
     [
@@ -104,12 +114,12 @@ describe("Vault becomes", () => {
     [
       "one with a key that is made in a KMS vault that is there",
       installed({ kmsVaultId: vaultId }),
-      { ...isInstalled, seal: { vaultId, compartmentId } },
+      { ...isInstalled, seal: { vaultId, compartmentId, tags } },
     ],
     [
       "one in production, with TLS and a key that is made",
       { size: "production", ...installed() },
-      { ...inProduction, seal: { compartmentId } },
+      { ...inProduction, seal: { compartmentId, tags } },
     ],
     [
       "one in production, at an address of one's own, with a key that is there",
@@ -118,7 +128,7 @@ describe("Vault becomes", () => {
         size: "production",
         ...installed({ address: "https://v.example.com", kmsVaultId: vaultId, kmsKeyId: keyId }),
       },
-      { ...inProduction, address: "https://v.example.com", seal: { vaultId, keyId } },
+      { ...inProduction, address: "https://v.example.com", seal: { vaultId, keyId, tags } },
     ],
     ["one that is there in production, without a load balancer", { ...elsewhere, size: "production" }, isThere],
   ])("%s", (_what, changes, made) => {

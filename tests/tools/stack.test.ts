@@ -44,13 +44,13 @@ describe("the settings of a stack", () => {
   });
 
   it("are refused in the program's words where another setting is a secret, or the token is none", async () => {
-    const secret = "    nodeNsgId:\n      secure: v1:AAAA:AAAA";
+    const secret = "    nodeNsgIds:\n      - secure: v1:AAAA:AAAA";
     const [marked, clear] = [
-      await refusalOf((text) => text.replace(/ {4}nodeNsgId: .*/, secret)),
+      await refusalOf((text) => text.replace(/ {4}nodeNsgIds:\n.*/, secret)),
       await refusalOf((text) => text + SUPPLIED.replace(/:\s*secure: .*/, ": in-clear")),
     ];
     const supplied = { cloudflare: { token: "supplied" }, cloudflareApiToken: "in-clear" };
-    await expect(registrationsOf("prod", {}, { loadBalancer: '{"nodeNsgId":"s3same"}' })).rejects.toThrow(marked);
+    await expect(registrationsOf("prod", {}, { loadBalancer: '{"nodeNsgIds":["s3same"]}' })).rejects.toThrow(marked);
     await expect(registrationsOf("prod", supplied)).rejects.toThrow(clear);
     expect(marked).toContain("oke-platform:loadBalancer is stored as a secret, but goes in clear");
     expect(clear).toContain("oke-platform:cloudflareApiToken stands in clear");

@@ -66,7 +66,11 @@ describe("each setting", () => {
   it("stands in Pulumi.yaml, where the tokens alone are secrets", async () => {
     const { config } = parse(await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8"));
     expect(Object.keys(config)).toEqual(Object.keys(fields));
-    expect(Object.keys(config).filter((key) => config[key].secret)).toEqual(["cloudflareApiToken", "chartsPassword"]);
+    expect(Object.keys(config).filter((key) => config[key].secret)).toEqual([
+      "acmeEabHmacKey",
+      "cloudflareApiToken",
+      "chartsPassword",
+    ]);
     // Without one the CLI itself would stop at the first key that a stack does not set.
     expect(Object.keys(config).filter((key) => config[key].default === undefined)).toEqual([]);
   });

@@ -6,6 +6,7 @@ import { type Outcome, ok, problem, runner, skipped, unless, warning } from "../
 import { CLOUDFLARE_URL } from "../lib/cloudflare-api.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, wordsOf } from "../lib/command.ts";
 import { kubeConfigOf, settingsOf } from "../stack.ts";
+import { examineAcme } from "./acme.ts";
 import { BUDGET, CRT_SH, examineBudget } from "./certificates.ts";
 import { examineCloudflare } from "./cloudflare.ts";
 import { examineCluster } from "./cluster.ts";
@@ -54,6 +55,7 @@ export async function doctor(options: DoctorOptions): Promise<Finding[]> {
     examineOci(examination, options.oci ?? ociCli(env, limits.ociMs), installed),
     examineCloudflare(examination, cloudflareUrl, installed),
     examineVault(examination, kubeConfig),
+    examineAcme(examination),
     examineBudget(examination, today, logUrl, installed).then((outcome) => [outcome]),
   ]);
   return findingsOf(outcomes.flat());

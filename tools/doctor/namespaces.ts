@@ -68,7 +68,7 @@ function taken(name: string, metadata: V1ObjectMeta): Verdict {
     `the program makes it itself: ${
       INITIAL.includes(name)
         ? elsewhere
-        : `${away}${elsewhere && `, or ${elsewhere}`}; if a run of this stack made it, leave it: its refusal says how to take it over`
+        : `${away}${elsewhere && `, or ${elsewhere}`}; if a run of this stack made it, leave it: npm run repair -- --stack <stack>`
     }`,
   );
 }
@@ -129,11 +129,29 @@ async function serviceFaults(entry: Service, settings: Settings, cluster: Cluste
           ),
         ];
   const ports = (there.spec?.ports ?? []).map(({ port }) => port);
-  if (ports.includes(port)) return [];
+  const found = there.spec?.ports?.find((it) => it.port === port);
+  if (found !== undefined) return protocolFaults(entry, found.appProtocol ?? found.name ?? "");
   return [
     problem(
       `services entry ${name}: Service ${service} in ${namespace} has no port ${port}; it has ${ports.join(", ") || "none"}`,
       "correct port",
     ),
   ];
+}
+
+/**
+ * What a port calls itself is its maker's word, and not proven.
+ *
+ * @param said its appProtocol or name, as Istio reads it:
+ * https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/
+ */
+function protocolFaults({ name, namespace, service, port, protocol }: Service, said: string): Verdict[] {
+  const reason = `services entry ${name}: port ${port} of Service ${service} in ${namespace} calls itself ${said}, and protocol is ${protocol}`;
+  if (protocol !== "https" && /^(https|tls)(-|$)/i.test(said))
+    return [warning(`${reason}: what speaks TLS answers 400 to anything else`, "set protocol to https, if it does")];
+  if (protocol === "https" && /^(http|http2|grpc|h2c)(-|$)|^kubernetes\.io\/h2c$/i.test(said))
+    return [
+      warning(`${reason}: what speaks no TLS is answered for with 503`, "set protocol to http or h2c, if it does not"),
+    ];
+  return [];
 }

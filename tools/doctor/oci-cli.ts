@@ -21,6 +21,8 @@ interface OciAnswers {
   nsg: { "vcn-id": string; "lifecycle-state": string; "display-name": string };
   publicIp: { "ip-address": string; "lifecycle-state": string; lifetime: string; "assigned-entity-id": string | null };
   availability: { available: number | null };
+  tagNamespaces: { id: string; name: string; "is-retired": boolean }[];
+  tags: { name: string; "is-retired": boolean }[];
   publicIps: Named[];
   nsgs: Named[];
   rules: SecurityRule[];

@@ -17,6 +17,7 @@ import { failureOf } from "../lib/http.ts";
 import type { Installed } from "./cluster.ts";
 import type { Examination } from "./examination.ts";
 import { type AskOci, disableAddOn, OciError, tenancyOf } from "./oci-cli.ts";
+import { judgeTags } from "./oci-tags.ts";
 
 // What OCI has and allows, as far as the platform needs it.
 
@@ -44,6 +45,13 @@ export async function examineOci(
     run("oci: subnet", [oke, vcn], ({ loadBalancer }, vcn) => judgeSubnet(loadBalancer, vcn, oci)),
     run("oci: network security groups", [oke, vcn], ({ loadBalancer }, vcn) => judgeNsgs(loadBalancer, vcn, oci)),
     run("oci: reserved IP", [oke, vcn], ({ loadBalancer }) => judgeAddress(loadBalancer, oci, installed)),
+    ...(Object.keys(loadBalancer?.tags.definedTags ?? {}).length > 0
+      ? [
+          run("oci: defined tags", [oke, vcn], async ({ loadBalancer }) =>
+            judgeTags(loadBalancer.tags, oci, await tenancyOf(env)),
+          ),
+        ]
+      : []),
     run("oci: load balancer quota", [oke, vcn], async ({ loadBalancer }) => {
       const { gateway } = (await installed) ?? {};
       if (gateway === undefined) return judgeQuota(loadBalancer, oci, await tenancyOf(env));
@@ -113,7 +121,9 @@ async function judgeSubnet(balancer: LoadBalancerSettings, clusterVcn: string, o
 async function judgeNsgs(balancer: LoadBalancerSettings, clusterVcn: string, oci: AskOci) {
   const { firewall, additionalNsgIds = [] } = balancer;
   const named = [
-    ...(firewall.rules === "SL-All" ? [] : [["nodeNsgId", firewall.nodeNsgId] as const]),
+    ...(firewall.rules === "SL-All"
+      ? []
+      : firewall.nodeNsgIds.map((id, index) => [`nodeNsgIds[${index}]`, id] as const)),
     ...additionalNsgIds.map((id, index) => [`additionalNsgIds[${index}]`, id] as const),
   ];
   if (named.length === 0) return skipped("loadBalancer names none");

@@ -54,7 +54,7 @@ async function examine(
     { name: "vault: reachable", without: "Vault does not answer, or is not ready" },
     [awaited],
     async (vault) => {
-      const api = vaultApiOf(vault.address, env, limits.callMs);
+      const api = vaultApiOf(vault, env, limits.callMs);
       const answer = await api<Health>("sys/health").catch((error: unknown) => failed(error));
       if (!("failure" in answer)) return judgeHealth(vault.address, api, answer, advice);
       if (!answer.isClosed || !isHere(vault.address))
@@ -77,6 +77,13 @@ async function examine(
     health,
     rights,
     await run("vault: KV mount", [awaited, health, token, rights], (vault, api) => judgeMount(vault, api)),
+    ...(env.VAULT_NAMESPACE
+      ? [
+          await run("vault: namespace", [awaited], async ({ namespace }) =>
+            judgeNamespace(namespace, env.VAULT_NAMESPACE),
+          ),
+        ]
+      : []),
   ];
 }
 
@@ -109,12 +116,19 @@ function adviceFor(stack: string, { vault }: Settings) {
 type Advice = ReturnType<typeof adviceFor>;
 
 /** As Pulumi's provider takes them: https://www.pulumi.com/registry/packages/vault/installation-configuration/ */
-export function vaultApiOf(address: string, env: Env, timeoutMs: number, clusterCa?: string): AskVault {
-  const headers = {
-    ...(env.VAULT_NAMESPACE && { "x-vault-namespace": env.VAULT_NAMESPACE }),
-    ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
-  };
+export function vaultApiOf(
+  { address, namespace }: Pick<VaultSettings, "address" | "namespace">,
+  env: Env,
+  timeoutMs: number,
+  clusterCa?: string,
+): AskVault {
+  const within = namespace ?? env.VAULT_NAMESPACE;
   return async (path, body) => {
+    // Health is the whole server's: https://developer.hashicorp.com/vault/docs/enterprise/namespaces#root-only-api-paths
+    const headers = {
+      ...(within && path !== "sys/health" && { "x-vault-namespace": within }),
+      ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
+    };
     const ca = clusterCa ?? (env.VAULT_CACERT ? await readFile(env.VAULT_CACERT, "utf8") : undefined);
     const method = body === undefined ? "GET" : "POST";
     return ask(`${address.replace(/\/+$/, "")}/v1/${path}`, { method, headers, ca, body, timeoutMs });
@@ -148,7 +162,8 @@ async function openForward({ stack, vault, kubeConfig, env, callMs }: ForwardOpt
     const ca = await caOf(vault, config);
     const way = await forward(config, { namespace, pod, port: VAULT_PORT });
     forwards.push(way);
-    return vaultApiOf(`${new URL(vault.address).protocol}//127.0.0.1:${way.port}`, env, callMs, ca);
+    const address = `${new URL(vault.address).protocol}//127.0.0.1:${way.port}`;
+    return vaultApiOf({ ...vault, address }, env, callMs, ca);
   } catch (error) {
     throw new Stop(
       problem(
@@ -157,6 +172,20 @@ async function openForward({ stack, vault, kubeConfig, env, callMs }: ForwardOpt
       ),
     );
   }
+}
+
+/** Pulumi's provider goes by the environment where the stack says nothing, and External Secrets does not. */
+function judgeNamespace(namespace: string | undefined, inEnvironment: string | undefined): Verdict {
+  if (inEnvironment === namespace) return ok(`${namespace}, by the settings and by VAULT_NAMESPACE`);
+  return namespace === undefined
+    ? problem(
+        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace is not set: the token would be written there, and read elsewhere`,
+        "set vault.namespace, or unset VAULT_NAMESPACE",
+      )
+    : warning(
+        `VAULT_NAMESPACE is ${inEnvironment}, and vault.namespace, which counts, ${namespace}`,
+        "unset VAULT_NAMESPACE",
+      );
 }
 
 /** https://developer.hashicorp.com/vault/api-docs/system/health */

@@ -1,6 +1,7 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import { recordStack } from "../../project/record.ts";
 import { projectDirectory } from "../../project/stack.ts";
+import type { VaultSettings } from "../../settings/vault.ts";
 import type { Env } from "../doctor/examination.ts";
 import { ociCli } from "../doctor/oci-cli.ts";
 import { vaultApiOf } from "../doctor/vault.ts";
@@ -66,7 +67,7 @@ export async function repair(options: RepairOptions): Promise<boolean> {
 const [CALL_MS, OCI_MS] = [10_000, 60_000];
 
 /** The real systems, with the credentials of the environment. */
-function systemsOf(kubeConfig: () => Promise<KubeConfig>, vaultAddress: string | undefined, env: Env): Systems {
+function systemsOf(kubeConfig: () => Promise<KubeConfig>, vault: VaultSettings | undefined, env: Env): Systems {
   return {
     cluster: clusterOf(kubeConfig, CALL_MS),
     cloudflare() {
@@ -75,8 +76,8 @@ function systemsOf(kubeConfig: () => Promise<KubeConfig>, vaultAddress: string |
       return cloudflareApi(CLOUDFLARE_URL, token, CALL_MS);
     },
     vault(path, body) {
-      if (vaultAddress === undefined) throw new Error("the stack has no Vault");
-      return vaultApiOf(vaultAddress, env, CALL_MS)(path, body);
+      if (vault === undefined) throw new Error("the stack has no Vault");
+      return vaultApiOf(vault, env, CALL_MS)(path, body);
     },
     oci: ociCli(env, OCI_MS),
   };
@@ -116,7 +117,7 @@ export const repairCommand =
           stack,
           settings,
           registrations: await recordStack(stack, { directory }),
-          systems: systemsOf(() => kubeConfigOf(settings.cluster), settings.vault?.address, env),
+          systems: systemsOf(() => kubeConfigOf(settings.cluster), settings.vault, env),
           pulumi: pulumiCli(directory),
           ...(approve && { approve }),
           say: (findings) => print(json ? asJson(findings) : textOf(findings)),

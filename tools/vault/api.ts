@@ -47,13 +47,22 @@ const ANSWER_SECONDS = 60;
  *
  * @param ca PEM of the CA that signed its certificate. @default - the system's trusted roots
  * @param reason what is known of a connection that failed, beside its own error
+ * @param namespace of Vault Enterprise or HCP, in which all paths are. @default - the root
  */
-export function vaultApi(address: string, ca?: string, reason: () => string | undefined = () => undefined): VaultApi {
+export function vaultApi(
+  address: string,
+  ca?: string,
+  reason: () => string | undefined = () => undefined,
+  namespace?: string,
+): VaultApi {
   const base = new URL(address);
   return {
     address,
     async ask<Body>(method: Method, path: string, { token, body }: AskOptions = {}) {
-      const headers: Record<string, string> = token === undefined ? {} : { "X-Vault-Token": token };
+      const headers: Record<string, string> = {
+        ...(namespace !== undefined && { "X-Vault-Namespace": namespace }),
+        ...(token !== undefined && { "X-Vault-Token": token }),
+      };
       const timeoutMs = ANSWER_SECONDS * 1000;
       const answer = await ask<Body>(new URL(`/v1/${path}`, base), { method, headers, body, ca, timeoutMs }).catch(
         (error: Error) => {

@@ -4,7 +4,7 @@ import type { VaultSettings } from "../../settings/vault.ts";
 export const DEPLOY_POLICY = "oke-platform";
 
 /** What decides which of Vault's paths a run of the program touches. */
-type Places = Pick<VaultSettings, "mount" | "path" | "role" | "authPath" | "access" | "kind">;
+type Places = Pick<VaultSettings, "namespace" | "mount" | "path" | "role" | "authPath" | "access" | "kind">;
 
 type Rule = [path: string, capabilities: string, reason: string];
 
@@ -12,9 +12,10 @@ type Rule = [path: string, capabilities: string, reason: string];
  * What Pulumi's runs may do in Vault, as HCL: no more than Terraform's provider asks of it for the program's resources.
  *
  * The mount and the auth backend outlive a destroy, so nothing here deletes them, and neither is moved. What Vault lists
- * of its mounts at `sys/internal/ui/mounts` is what a token may use, and needs no rule.
+ * of its mounts at `sys/internal/ui/mounts` is what a token may use, and needs no rule. Paths are seen from the namespace
+ * that the policy is in.
  */
-export function deployPolicy({ mount, path, role, authPath, access, kind }: Places): string {
+export function deployPolicy({ namespace, mount, path, role, authPath, access, kind }: Places): string {
   const rules: Rule[] = [
     ["auth/token/lookup-self", "read", "The provider looks at its token, and works with a short-lived child of it."],
     ["auth/token/create", "update", ""],
@@ -51,7 +52,11 @@ export function deployPolicy({ mount, path, role, authPath, access, kind }: Plac
       ["sys/generate-root/update", "update", ""],
     );
   }
-  return rules.map(ruleText).join("");
+  const place =
+    namespace === undefined
+      ? ""
+      : `# Of namespace ${namespace}: vault policy write -namespace=${namespace} ${DEPLOY_POLICY} -\n`;
+  return place + rules.map(ruleText).join("");
 }
 
 function ruleText([path, capabilities, reason]: Rule): string {

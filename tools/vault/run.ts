@@ -36,13 +36,15 @@ export async function runWithVault(
   const way = await forward(kubeConfig, { namespace, pod, port: VAULT_PORT }, localPort);
   const directory = await mkdtemp(join(tmpdir(), "oke-platform-"));
   try {
-    const token = env.VAULT_TOKEN || (await deployToken(vaultApi(vault.address, ca, way.failure), keys));
+    const token =
+      env.VAULT_TOKEN || (await deployToken(vaultApi(vault.address, ca, way.failure, vault.namespace), keys));
     const caFile = join(directory, "ca.crt");
     if (ca !== undefined) await writeFile(caFile, ca, { mode: 0o600 });
     const found = {
       VAULT_ADDR: vault.address,
       ...(ca !== undefined && { VAULT_CACERT: caFile }),
       ...(token !== undefined && { VAULT_TOKEN: token }),
+      ...(vault.namespace !== undefined && { VAULT_NAMESPACE: vault.namespace }),
     };
     return await runInForeground(command, args, { env: { ...env, ...found } });
   } finally {

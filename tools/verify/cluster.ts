@@ -72,6 +72,9 @@ interface Resource {
   readonly metadata: { readonly generation?: number };
   readonly spec: { readonly issuerRef?: { readonly name: string } };
   readonly status?: {
+    /** Of a Certificate: how many issuances have failed in a row, and when the last one did. */
+    readonly failedIssuanceAttempts?: number;
+    readonly lastFailureTime?: string;
     readonly conditions?: readonly {
       readonly type: string;
       readonly status: string;
@@ -130,8 +133,24 @@ async function judgeIssuer(asked: Asked, api: ClusterApi): Promise<Verdict> {
   return readiness(asked, { kind: "ClusterIssuer", name, resource, action: `kubectl describe clusterissuer ${name}` });
 }
 
-const judgeCertificate = async (asked: Asked, api: ClusterApi): Promise<Verdict> =>
-  readiness(asked, { kind: "Certificate", name: CERTIFICATE, resource: await certificateOf(api), action: ISSUANCE });
+async function judgeCertificate(asked: Asked, api: ClusterApi): Promise<Verdict> {
+  const resource = await certificateOf(api);
+  const action = [ISSUANCE, ...nextTry(resource?.status)].join("; ");
+  return readiness(asked, { kind: "Certificate", name: CERTIFICATE, resource, action });
+}
+
+/**
+ * When cert-manager begins anew what has failed: 1, 2, 4 … 32 hours after it did.
+ * https://github.com/cert-manager/cert-manager/blob/v1.21.2/pkg/controller/certificates/trigger/trigger_controller.go
+ */
+function nextTry({ failedIssuanceAttempts: failures = 0, lastFailureTime }: Resource["status"] = {}): string[] {
+  if (failures === 0 || lastFailureTime === undefined) return [];
+  const hours = Math.min(2 ** (failures - 1), 32);
+  const at = new Date(Date.parse(lastFailureTime) + hours * 3_600_000).toISOString();
+  return [
+    `after ${failures} failure(s) cert-manager waits ${hours} h and tries again at ${at}; when the cause is gone, cmctl renew -n ${CERT_MANAGER_NAMESPACE} ${CERTIFICATE} tries at once`,
+  ];
+}
 
 /**
  * The leaf in a TLS Secret; undefined when there is no such Secret. The API server hands the key over with it, and

@@ -27,6 +27,8 @@ export type Type =
   | { readonly kind: "choice"; readonly values: readonly (string | number)[] }
   | { readonly kind: "flag" }
   | { readonly kind: "map"; readonly entries: Readonly<Record<string, Field>> }
+  /** A map with any keys to values of one kind. */
+  | { readonly kind: "record"; readonly item: Field }
   /** A map with any keys. */
   | { readonly kind: "values" }
   | { readonly kind: "list"; readonly item: Field; readonly isOnce: boolean; readonly isFilled: boolean }
@@ -44,6 +46,7 @@ interface Part {
   readonly metadata?: { readonly unset?: string; readonly secret?: boolean };
   readonly entries?: Readonly<Record<string, v.GenericSchema>>;
   readonly item?: v.GenericSchema;
+  readonly value?: v.GenericSchema;
   readonly options?: readonly unknown[];
   readonly literal?: string;
 }
@@ -75,6 +78,8 @@ function typeOf(parts: readonly Part[]): Type {
   const found = (type: string) => parts.find((part) => part.type === type);
   const map = found("object_with_rest");
   if (map?.entries) return { kind: "map", entries: fieldsOf(map.entries) };
+  const record = found("record");
+  if (record?.value) return { kind: "record", item: fieldOf(record.value) };
   const { type, item, options = [] } = parts[0] as Part;
   switch (type) {
     case "string":

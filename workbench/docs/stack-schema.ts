@@ -92,6 +92,8 @@ function checkOf(type: Type): Schema {
       return { type: "boolean" };
     case "values":
       return { type: "object" };
+    case "record":
+      return { type: "object", additionalProperties: schemaOf(type.item) };
     case "either":
       return { anyOf: type.options.map((option) => checkOf(option.type)) };
     case "list":

@@ -55,6 +55,7 @@ describe("TLS of a Vault for production", () => {
         metadata: { name: "vault", namespace: "istio-system" },
         spec: {
           host,
+          exportTo: ["."],
           trafficPolicy: {
             tls: { mode: "SIMPLE", credentialName: "vault-ca-for-gateway", sni: host, subjectAltNames: [host] },
           },

@@ -61,11 +61,12 @@ it("has the Services of Vault's active and standby pods with three replicas", ()
 it.each([
   ["cert-manager", 6, true],
   ["base", 15, true],
-  ["external-secrets", 6, false],
-])("%s defines %i kinds, kept: %s", (chart, count, kept) => {
-  const objects = charts[chart]?.objects({ name: chart, namespace: "ns", values: {} }) ?? [];
+  ["external-secrets", 6, false, {}],
+  ["external-secrets", 6, true, { crds: { annotations: { "helm.sh/resource-policy": "keep" } } }],
+])("%s defines %i kinds, kept: %s", (chart, count, kept, values: Spec = {}) => {
+  const objects = charts[chart]?.objects({ name: chart, namespace: "ns", values }) ?? [];
   const definitions = objects.filter(({ kind }) => kind === "CustomResourceDefinition");
   expect(definitions.map(({ spec }) => spec.annotations)).toEqual(
-    Array(count).fill(kept ? { "helm.sh/resource-policy": "keep" } : undefined),
+    Array(count).fill(kept ? { "helm.sh/resource-policy": "keep" } : {}),
   );
 });

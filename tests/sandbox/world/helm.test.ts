@@ -125,6 +125,7 @@ describe("what is in a release", () => {
       "CustomResourceDefinition networking.istio.io",
       "CustomResourceDefinition security.istio.io",
       "CustomResourceDefinition telemetry.istio.io",
+      "Lease kube-system/cert-manager-cainjector",
       "Namespace /cert-manager",
       "Namespace /external-secrets",
       "Namespace /istio-system",

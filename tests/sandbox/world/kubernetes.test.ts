@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Item, Refusal, type Request } from "../../../sandbox/world/state.ts";
 import { usualLatencies } from "../../../sandbox/world/systems.ts";
+import type { World } from "../../../sandbox/world/world.ts";
 import {
   base,
   certificate,
@@ -11,12 +12,15 @@ import {
   externalSecrets,
   gateway,
   ISTIO,
+  ingressGateway,
   issuer,
   istiod,
   namespace,
   REFUSED_BY_WEBHOOK,
+  reflector,
   release,
   route,
+  type Spec,
   store,
 } from "./requests.ts";
 import {
@@ -129,8 +133,9 @@ describe("rule 2: a webhook that does not answer refuses", () => {
   it("looks after the objects that it finds when it is installed again", () => {
     const world = without(fresh(certManager), certManager);
     const item = world.create(issuer());
-    expect(readyAfter(world, world.create(certManager))).toBe(45);
-    expect(readyAfter(world, item)).toBe(3);
+    // Its start-up check waits for the lease of the one before.
+    expect(readyAfter(world, world.create(certManager))).toBe(60);
+    expect(stateOf(item)).toEqual(READY);
   });
 });
 
@@ -193,5 +198,40 @@ describe("rule 4: what is in a namespace needs it", () => {
       "Service istio-system/istio-ingressgateway",
       "Service istio-system/istiod",
     ]);
+  });
+});
+
+describe("pods, while the registry of their images is away", () => {
+  const away = (world: World) => world.put({ kind: "Registry", name: "images", spec: { away: true } });
+  const restarted = (world: World, request: Request) => {
+    world.update(keyOfRequest(request), request.spec);
+    return world.item(`Deployment ${request.namespace}/${request.name}`)?.reason;
+  };
+  const REFUSED = (name: string) => `pod ${name}: Failed to pull image: the registry does not answer: ErrImagePull`;
+
+  const gatewayWith = (values: Spec): Request => {
+    const request = ingressGateway({ type: "ClusterIP" });
+    return { ...request, spec: { ...request.spec, values: { ...(request.spec.values as Spec), ...values } } };
+  };
+
+  it.each([
+    ["start where their image is", reflector, "the new revision is not rolled out"],
+    ["of a gateway do not, as its chart has it", gatewayWith({}), REFUSED("istio-ingressgateway")],
+    [
+      "of a gateway do that need not pull",
+      gatewayWith({ imagePullPolicy: "IfNotPresent" }),
+      "the new revision is not rolled out",
+    ],
+  ])("%s", (_, request, reason) => {
+    const world = having(meshed(), request);
+    away(world);
+    expect(restarted(world, request)).toBe(reason);
+  });
+
+  it("do not start for the first time", () => {
+    const world = fresh();
+    away(world);
+    world.create(reflector);
+    expect(world.item("Deployment kube-system/reflector")?.reason).toBe(REFUSED("reflector"));
   });
 });

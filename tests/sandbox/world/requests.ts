@@ -156,6 +156,7 @@ export const destinationRule = (changes: Spec = {}, into = ISTIO): Request => ({
   name: "vault",
   spec: {
     host: "vault.vault.svc.cluster.local",
+    exportTo: ["."],
     trafficPolicy: { tls: { mode: "SIMPLE", credentialName: "vault-ca" } },
     ...changes,
   },

@@ -108,21 +108,39 @@ describe("rule 9: what a user sees", () => {
 });
 
 describe("rule 9b: a route to Vault", () => {
-  const PLAIN = `${HOST}: the gateway speaks HTTP to a Vault that speaks TLS`;
-  const toVault: Request = { ...route(), namespace: "vault" };
+  const speaks = (how: string) => `${HOST}: the gateway speaks ${how} to a Service that speaks https`;
+  const PLAIN = speaks("http");
+  const UNTRUSTED = speaks("https it does not trust");
+  const destination = { host: "vault", port: { number: 8200 } };
+  const toVault: Request = {
+    ...route(),
+    namespace: "vault",
+    spec: { ...route().spec, http: [{ route: [{ destination }] }] },
+  };
   const trust: Request = { kind: "Secret", namespace: ISTIO, name: "vault-ca", spec: {} };
 
   it.each<[string, Request, Request[], string[]]>([
     ["with all that it needs", vaultServer("", false), [toVault, trust, destinationRule()], []],
     ["without a rule", vaultServer("", false), [toVault, trust], [PLAIN]],
     ["with a rule of another host", vaultServer("", false), [toVault, trust, destinationRule({ host: "x" })], [PLAIN]],
-    ["with a rule beside Vault", vaultServer("", false), [toVault, trust, destinationRule({}, "vault")], [PLAIN]],
-    ["without the CA", vaultServer("", false), [toVault, destinationRule()], [PLAIN]],
+    [
+      "with a rule beside Vault that is for its own namespace alone",
+      vaultServer("", false),
+      [toVault, trust, destinationRule({}, "vault")],
+      [PLAIN],
+    ],
+    [
+      "with a rule beside Vault that is for all",
+      vaultServer("", false),
+      [toVault, trust, destinationRule({ exportTo: ["*"] }, "vault")],
+      [],
+    ],
+    ["without the CA", vaultServer("", false), [toVault, destinationRule()], [UNTRUSTED]],
     [
       "with the CA beside Vault",
       vaultServer("", false),
       [toVault, { ...trust, namespace: "vault" }, destinationRule()],
-      [PLAIN],
+      [UNTRUSTED],
     ],
     ["that speaks no TLS", vaultServer(), [toVault], []],
     ["elsewhere, and a route to another Service", vaultServer("", false), [route()], []],
@@ -134,6 +152,11 @@ describe("rule 9b: a route to Vault", () => {
       else having(world, request);
     }
     expect(problemsOf(world, HOST)).toEqual(problems);
+  });
+
+  it("tells of a rule that stands in the mesh's root namespace and holds for all of the mesh", () => {
+    const world = having(served(), destinationRule({ exportTo: undefined }));
+    expect(world.state.violations).toEqual(["DestinationRule vault holds for every pod of the mesh"]);
   });
 
   it("needs no rule where no Vault is installed", () => {

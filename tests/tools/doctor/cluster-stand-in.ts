@@ -9,7 +9,7 @@ import { ADDRESS } from "./oci-stand-in.ts";
 
 interface Service {
   metadata: Metadata;
-  spec: { type: string; ports: { port: number }[] };
+  spec: { type: string; ports: { port: number; name?: string; appProtocol?: string }[] };
   status: { loadBalancer: { ingress?: { ip: string }[] } };
 }
 

@@ -59,6 +59,13 @@ describe("a healthy cluster", () => {
     expect(await examine(cluster)).toEqual({ told: healthy, installed });
   });
 
+  it("has a certificate to use again only of the issuer that the settings name", async () => {
+    const cluster = runningCluster();
+    const staging = { acme: { email: "a@example.com", server: "staging" } };
+    const installed = { ...running, account: null, hasCertificate: false };
+    expect((await examine(cluster, { ...stack(), ...staging })).installed).toEqual(installed);
+  });
+
   it("is not asked for a namespace of External Secrets where another installation is used", async () => {
     const cluster = freshCluster();
     cluster.namespaces.push(namespace("external-secrets"));
@@ -149,7 +156,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace external-secrets exists, and Pulumi did not make it → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace external-secrets, or name another with externalSecrets.namespace; if a run of this stack made it, leave it: its refusal says how to take it over",
+        "problem: namespace external-secrets exists, and Pulumi did not make it → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace external-secrets, or name another with externalSecrets.namespace; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
     },
   },
   {
@@ -160,7 +167,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: its refusal says how to take it over",
+        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
     },
   },
   {
@@ -191,6 +198,36 @@ const faults: Fault[] = [
     found: {
       "kubernetes: services":
         "problem: services entry argocd: Service argocd-server in argocd has no port 80; it has 8080, 8443 → correct port",
+    },
+  },
+  {
+    what: "a port that speaks TLS by its name, and one that does by its appProtocol",
+    plant: (cluster, { services }) => {
+      const named = service("vault", "vault", 8200);
+      named.spec.ports = [{ port: 8200, name: "https-web" }];
+      const said = service("argocd", "argocd-server", 80);
+      said.spec.ports = [{ port: 80, name: "http", appProtocol: "https" }];
+      cluster.services = [named, said];
+      Object.assign((services as Raw[])[0] ?? {}, { protocol: "h2c" });
+    },
+    found: {
+      "kubernetes: services": [
+        "warning: services entry vault: port 8200 of Service vault in vault calls itself https-web, and protocol is h2c: what speaks TLS answers 400 to anything else → set protocol to https, if it does",
+        "warning: services entry argocd: port 80 of Service argocd-server in argocd calls itself https, and protocol is http: what speaks TLS answers 400 to anything else → set protocol to https, if it does",
+      ],
+    },
+  },
+  {
+    what: "a port that speaks no TLS by its name, where https is asked for",
+    plant: (cluster, { services }) => {
+      const named = service("vault", "vault", 8200);
+      named.spec.ports = [{ port: 8200, name: "grpc-api" }];
+      cluster.services = [named, service("argocd", "argocd-server", 80)];
+      for (const entry of services as Raw[]) entry.protocol = "https";
+    },
+    found: {
+      "kubernetes: services":
+        "warning: services entry vault: port 8200 of Service vault in vault calls itself grpc-api, and protocol is https: what speaks no TLS is answered for with 503 → set protocol to http or h2c, if it does not",
     },
   },
 ];

@@ -29,7 +29,7 @@ export const wholeStack = (): Raw & { loadBalancer: Raw; vault: Raw } => ({
     minMbps: 100,
     maxMbps: 1000,
     rules: "None",
-    nodeNsgId: ids.nsg,
+    nodeNsgIds: [ids.nsg],
     additionalNsgIds: [ids.extraNsg],
     reservedIp: ids.ip,
   },

@@ -186,7 +186,7 @@ const faults: Fault[] = [
     plant: (answers) => {
       answers[asked.nsg] = notFound;
     },
-    found: { "oci: network security groups": noSuch("nodeNsgId", ids.nsg) },
+    found: { "oci: network security groups": noSuch("nodeNsgIds[0]", ids.nsg) },
   },
   {
     what: "an additional NSG of another VCN",

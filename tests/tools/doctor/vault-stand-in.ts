@@ -33,6 +33,9 @@ export const startVault = (state: VaultState): Promise<string> => answering((cal
 export function answerAsVault(state: VaultState, { url, request, body }: Call): Reply {
   const path = url.pathname.replace("/v1/", "");
   if (path === "sys/health") {
+    // Of the root alone: https://developer.hashicorp.com/vault/docs/enterprise/namespaces#root-only-api-paths
+    if (request.headers["x-vault-namespace"] !== undefined)
+      return { status: 404, body: { errors: ["unsupported path"] } };
     // https://developer.hashicorp.com/vault/api-docs/system/health
     const status = !state.initialized ? 501 : state.sealed ? 503 : 200;
     const { initialized, sealed } = state;

@@ -94,15 +94,31 @@ describe("a Vault without a problem", () => {
     );
     const address = `https://127.0.0.1:${port}`;
     const as = { ...env, VAULT_NAMESPACE: "team/platform" };
-    expect(await examine(address, as)).toEqual({
+    const agreed = { "vault: namespace": "ok: team/platform, by the settings and by VAULT_NAMESPACE" };
+    const within = { namespace: "team/platform" };
+    expect(await examine(address, as, within)).toEqual({
       "vault: reachable": `problem: ${address}: unable to get local issuer certificate → ${reach}`,
       ...unready,
+      ...agreed,
     });
     const directory = await mkdtemp(join(tmpdir(), "oke-vault-"));
     try {
       const VAULT_CACERT = join(directory, "ca.pem");
       await writeFile(VAULT_CACERT, issuer.root);
-      expect(await examine(address, { ...as, VAULT_CACERT })).toEqual(healthy);
+      expect(await examine(address, { ...as, VAULT_CACERT }, within)).toEqual({ ...healthy, ...agreed });
+      // By the settings alone.
+      expect(await examine(address, { ...env, VAULT_CACERT }, within)).toEqual(healthy);
+      const elsewhere = { ...env, VAULT_NAMESPACE: "another", VAULT_CACERT };
+      expect(await examine(address, elsewhere, within)).toEqual({
+        ...healthy,
+        "vault: namespace":
+          "warning: VAULT_NAMESPACE is another, and vault.namespace, which counts, team/platform → unset VAULT_NAMESPACE",
+      });
+      expect(await examine(address, { ...as, VAULT_CACERT })).toEqual({
+        ...healthy,
+        "vault: namespace":
+          "problem: VAULT_NAMESPACE is team/platform, and vault.namespace is not set: the token would be written there, and read elsewhere → set vault.namespace, or unset VAULT_NAMESPACE",
+      });
     } finally {
       await rm(directory, { recursive: true });
     }

@@ -5,6 +5,14 @@ const places = { mount: "kv/team", path: "dns/token", role: "reader", authPath: 
 const pathsOf = (text: string) => [...text.matchAll(/^path "([^"]+)"/gm)].map(([, path]) => path);
 
 // What each path is good for, and that no other is needed, a real server says: tests/engine/openbao.
+it("says which namespace of Vault it is for", () => {
+  const policy = deployPolicy({ ...places, namespace: "admin/team", access: "existing", kind: "there" });
+  expect(policy.split("\n")[0]).toBe(
+    "# Of namespace admin/team: vault policy write -namespace=admin/team oke-platform -",
+  );
+  expect(pathsOf(policy)).toEqual(pathsOf(deployPolicy({ ...places, access: "existing", kind: "there" })));
+});
+
 it("names the stack's own places, and what its settings need", () => {
   const existing = [
     "auth/token/lookup-self",

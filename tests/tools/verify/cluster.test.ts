@@ -51,6 +51,23 @@ it("passes when all is right, and tells of the certificate and the address", asy
   expect(balancer.value).toBe(ADDRESS);
 });
 
+it.each([
+  [1, 1, "13:00"],
+  [3, 4, "16:00"],
+  [6, 32, "20:00"],
+  [9, 32, "20:00"],
+])("tells after %i failed issuances that cert-manager waits %i h", async (failedIssuanceAttempts, hours, at) => {
+  const api = wellApi({ Certificate: { status: "False", reason: "Failed", message: "the order failed" } });
+  const certificate = api.objects.find(({ kind }) => kind === "Certificate");
+  Object.assign(certificate?.status ?? {}, { failedIssuanceAttempts, lastFailureTime: "2026-11-27T12:00:00Z" });
+  expect(await troublesOf(api)).toEqual([
+    expect.stringContaining(
+      `${ISSUANCE}; after ${failedIssuanceAttempts} failure(s) cert-manager waits ${hours} h and tries again at ` +
+        `2026-11-${hours === 32 ? 28 : 27}T${at}:00.000Z; when the cause is gone, cmctl renew -n cert-manager tls-wildcard-cluster tries at once`,
+    ),
+  ]);
+});
+
 describe("a controller's object", () => {
   const describeSecret =
     "kubectl -n cert-manager describe externalsecret cloudflare-token-secret; is Vault unsealed, and prod/cert-manager written?";
