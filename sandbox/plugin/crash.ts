@@ -8,7 +8,7 @@ import type { World } from "../world/world.ts";
 export function makeOrDie(world: World, request: Request): { key?: string; dies: boolean } {
   const { crash } = world.state;
   if (typeof crash?.at === "number") crash.at -= 1;
-  const dies = crash !== undefined && (crash.at === 0 || crash.at === keyOf(request));
+  const dies = crash !== undefined && (crash.at === 0 || [crash.at].flat().includes(keyOf(request)));
   if (dies) delete world.state.crash;
   const key = dies && !crash.inside ? undefined : keyOf(world.create(request));
   // The providers end with the engine, and with them every Helm that waits.

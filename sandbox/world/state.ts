@@ -58,10 +58,10 @@ export interface State {
   /** What fails once: `create <kind>`, `update <kind>`, `remove <kind>` or `sync ExternalSecret`. */
   faults: string[];
   /**
-   * The create at which the engine dies, by its number from now or by the object's key: before it, or when the object
-   * is made and not yet reported.
+   * The create at which the engine dies, by its number from now or by the object's key, of several the first: before it,
+   * or when the object is made and not yet reported.
    */
-  crash?: { at: number | string; inside: boolean };
+  crash?: { at: number | string | readonly string[]; inside: boolean };
 }
 
 /** A refusal in the words of the system that refuses. */

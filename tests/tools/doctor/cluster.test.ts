@@ -59,6 +59,13 @@ describe("a healthy cluster", () => {
     expect(await examine(cluster)).toEqual({ told: healthy, installed });
   });
 
+  it("has a certificate to use again only of the issuer that the settings name", async () => {
+    const cluster = runningCluster();
+    const staging = { acme: { email: "a@example.com", server: "staging" } };
+    const installed = { ...running, account: null, hasCertificate: false };
+    expect((await examine(cluster, { ...stack(), ...staging })).installed).toEqual(installed);
+  });
+
   it("is not asked for a namespace of External Secrets where another installation is used", async () => {
     const cluster = freshCluster();
     cluster.namespaces.push(namespace("external-secrets"));
@@ -149,7 +156,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace external-secrets exists, and Pulumi did not make it → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace external-secrets, or name another with externalSecrets.namespace; if a run of this stack made it, leave it: its refusal says how to take it over",
+        "problem: namespace external-secrets exists, and Pulumi did not make it → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace external-secrets, or name another with externalSecrets.namespace; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
     },
   },
   {
@@ -160,7 +167,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: its refusal says how to take it over",
+        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
     },
   },
   {

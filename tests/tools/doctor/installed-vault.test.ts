@@ -1,5 +1,6 @@
 import { createServer } from "node:https";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Server } from "node:net";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Env } from "../../../tools/doctor/examination.ts";
 import { examineVault } from "../../../tools/doctor/vault.ts";
 import { closeAll, closedPort, listen } from "../../loopback.ts";
@@ -32,8 +33,10 @@ describe("a Vault that the program has installed", () => {
     const here = `${scheme}://127.0.0.1:${await closedPort()}`;
     const raw = { ...wholeStack(), size, vault: { address: here, install: true, initialized: true } };
     const config = await cluster.start();
+    const opened = vi.spyOn(Server.prototype, "listen");
     const outcomes = await examineVault(examination(raw, as), async () => config);
-    // None outlives the examination.
+    // The way does not outlive the examination.
+    expect((opened.mock.contexts as Server[]).filter((server) => server.listening)).toEqual([]);
     await expect.poll(() => cluster.channels.size, { timeout: 20_000 }).toBe(0);
     return told(outcomes);
   }

@@ -138,6 +138,20 @@ describe("a repair", () => {
     expect(calls.at(-1)).toBe("refresh --yes");
   });
 
+  it("forgets a create of what the state has by now", async () => {
+    const made = { ...stored("tls-gateway"), id: "istio-system/istio-gateway", outputs: { kind: "Gateway" } };
+    const { found } = await repaired({ state: stateWith(["tls-gateway"], [made]), objects: gateway, approve: true });
+    expect(found).toEqual(["clear: Gateway istio-system/istio-gateway"]);
+  });
+
+  it("takes over nothing whose component is gone, as after a destroy", async () => {
+    const { deployment, version } = stateWith(["tls-gateway"]);
+    const resources = deployment.resources?.filter(({ urn }) => urn !== stored("tls-gateway").parent) ?? [];
+    const state = { version, deployment: { ...deployment, resources } };
+    const { found, calls } = await repaired({ state, objects: gateway, approve: true });
+    expect([found, calls]).toEqual([["tell: Gateway istio-system/istio-gateway"], ["stack export"]]);
+  });
+
   it("leaves what is somebody else's, and tells of it", async () => {
     const theirs = { "ClusterSecretStore vault-backend": { byPulumi: false, manager: undefined } };
     const told = ["tell: ClusterSecretStore vault-backend"];
