@@ -273,9 +273,9 @@ function checked(request: messages.CheckRequest): messages.CheckResponse {
   return response;
 }
 
-// An engine that was killed cannot stop its providers.
+// An engine that was killed cannot stop its providers; one that was killed before this line has left them to init.
 const engine = process.ppid;
-setInterval(() => process.ppid === engine || process.exit(), 500).unref();
+setInterval(() => (process.ppid === engine && engine !== 1) || process.exit(), 500).unref();
 
 server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;
