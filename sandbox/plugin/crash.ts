@@ -16,15 +16,18 @@ export function makeOrDie(world: World, request: Request): { key?: string; dies:
   return { ...(key !== undefined && { key }), dies };
 }
 
-/** The engine that has started this provider. */
+/** The engine that has started this provider; init, where it was killed before this line. */
 const engine = process.ppid;
+
+/** Whether the engine is still there. */
+const engineRuns = () => process.ppid === engine && engine !== 1;
 
 /** The engine as a machine that loses power leaves it. */
 export function killEngine(): Promise<never> {
   // One that has ended by itself has left its provider to another process, which is none of this.
-  if (process.ppid === engine) process.kill(engine, "SIGKILL");
+  if (engineRuns()) process.kill(engine, "SIGKILL");
   return new Promise(() => undefined);
 }
 
 /** Ends this provider with its engine: one that was killed cannot stop it. */
-export const endWithEngine = () => setInterval(() => process.ppid === engine || process.exit(), 500).unref();
+export const endWithEngine = () => setInterval(() => engineRuns() || process.exit(), 500).unref();
