@@ -1,12 +1,16 @@
 import type { Settings } from "./settings.ts";
 import { supportWarnings } from "./support.ts";
+import { openings } from "./tenancy.ts";
 
 /**
  * What an operator should know before these settings are applied; none of it stops an `up`.
  *
  * @param today the date that support windows are compared with
  */
-export function warnings({ reflector, vault, records, charts, domain, baseDomain }: Settings, today: Date): string[] {
+export function warnings(
+  { reflector, vault, records, charts, domain, baseDomain, tenancy }: Settings,
+  today: Date,
+): string[] {
   const expiresDays = vault?.token.kind === "scoped" ? vault.token.expiresDays : undefined;
   const notes: [applies: boolean, note: string][] = [
     [
@@ -28,6 +32,7 @@ export function warnings({ reflector, vault, records, charts, domain, baseDomain
   ];
   return [
     ...notes.filter(([applies]) => applies).map(([, note]) => note),
+    ...openings(tenancy, baseDomain),
     ...supportWarnings({ certManager: charts.certManager.version, istio: charts.istio.version }, today),
   ];
 }
