@@ -1,4 +1,4 @@
-import { virtualServiceName } from "../../components/routing.ts";
+import { virtualServiceName } from "../../components/routes.ts";
 import type { Service } from "../../settings/services.ts";
 import { ok, problem, type Verdict } from "../lib/checks.ts";
 import { type Endpoint, failureOf } from "../lib/http.ts";
