@@ -1,3 +1,4 @@
+import { policyRefusal } from "./admission.ts";
 import { mayEditZone, propagation } from "./cloudflare.ts";
 import { customResource, lookAgain, runs, startsWith, workloadsOf } from "./kubernetes.ts";
 import { backoff, HOUR, type Item, type Spec } from "./state.ts";
@@ -113,11 +114,18 @@ function startCertificate(world: World, item: Item): void {
   else world.after(0, "issue", item);
 }
 
-const issue: Happening = (world, item) => {
+const issue: Happening = (world, item, tries) => {
   if (!runs(world, "cert-manager")) return;
   const issuer = world.item(`ClusterIssuer /${issuerOf(item)}`);
   if (issuer?.ready !== true) {
     item.reason = `Referenced "ClusterIssuer" not ready: ${issuerOf(item)}`;
+    return;
+  }
+  // Each issuance is a request of its own, which is judged like anybody's.
+  const refused = policyRefusal(world, "certificaterequests.cert-manager.io", { ...item, kind: "CertificateRequest" });
+  if (refused !== undefined) {
+    item.reason = refused;
+    world.after(issuerRetry(tries), "issue", item, tries + 1);
     return;
   }
   item.status.issuing = true;
