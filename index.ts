@@ -36,7 +36,7 @@ const displayName = `${pulumi.getProject()}-${pulumi.getStack()}`;
 
 // The operators.
 const certManager = new CertManager("cert-manager", { chart: charts.certManager, size }, inCluster);
-new Reflector("reflector", { chart: charts.reflector }, inCluster);
+const reflector = new Reflector("reflector", { chart: charts.reflector }, inCluster);
 const istio = new Istio("istio", { chart: charts.istio, size }, inCluster);
 
 // The way in.
@@ -77,6 +77,8 @@ const vaultTls =
         certManager,
         // Its release makes the namespace that the certificate goes to.
         vaultServer,
+        // It brings the CA to the issuer, and a Reflector that does not come up must fail itself.
+        reflector,
         // The gateway's part goes to Istio's namespace, and is of a kind of Istio's.
         istio,
       ],

@@ -5,6 +5,7 @@ import { awaited } from "./awaited.ts";
 import { challengeHook } from "./challenge.ts";
 import type { Issuer } from "./issuer.ts";
 import { ISTIO_NAMESPACE } from "./istio.ts";
+import { reflectedTo, reflection } from "./reflector.ts";
 
 /** The Secret with the wildcard certificate and its key; its copies have the same name. */
 export const TLS_SECRET = "cert-manager-tls-wildcard-cluster";
@@ -69,22 +70,6 @@ export class WildcardCertificate extends pulumi.ComponentResource {
   }
 }
 
-const REFLECTION = "reflector.v1.k8s.emberstack.com/reflection";
-
-/**
- * Reflector's annotations: copy without being asked, to these namespaces alone. It reads an empty list as all.
- * https://github.com/emberstack/kubernetes-reflector/blob/v10.0.17/README.md
- */
-function reflection(copies: readonly string[] | "all"): Record<string, string> {
-  const namespaces = copies === "all" ? "" : copies.join(",");
-  return {
-    [`${REFLECTION}-allowed`]: "true",
-    [`${REFLECTION}-allowed-namespaces`]: namespaces,
-    [`${REFLECTION}-auto-enabled`]: "true",
-    [`${REFLECTION}-auto-namespaces`]: namespaces,
-  };
-}
-
 /** The copies that stay: Reflector goes before it could take them away, and their namespaces are others'. */
 function keptCopies(copies: readonly string[] | "all"): string[] {
   const where = copies === "all" ? "every other namespace" : copies.filter((it) => it !== ISTIO_NAMESPACE).join(", ");
@@ -102,6 +87,5 @@ export const CERTIFICATE_INPUTS = {
 /** Where the key of a Certificate with these inputs is copied to. */
 export function copiesOf(inputs: Readonly<Record<string, unknown>>): string[] | "all" {
   const { secretTemplate } = (inputs.spec ?? {}) as { secretTemplate?: { annotations?: Record<string, string> } };
-  const namespaces = secretTemplate?.annotations?.[`${REFLECTION}-auto-namespaces`] ?? "";
-  return namespaces === "" ? "all" : namespaces.split(",");
+  return reflectedTo(secretTemplate?.annotations ?? {});
 }

@@ -121,7 +121,7 @@ describe.each(variants)("$name", (variant) => {
 
   it("waits for Ready, with a timeout, where a controller says it", () => {
     const awaited = made.filter(({ inputs }) =>
-      ["ClusterSecretStore", "ExternalSecret", "ClusterIssuer", "Certificate"].includes(String(inputs.kind)),
+      ["ClusterSecretStore", "ExternalSecret", "ClusterIssuer", "Issuer", "Certificate"].includes(String(inputs.kind)),
     );
     for (const { inputs, options } of awaited) {
       expect((inputs.metadata as { annotations: Properties }).annotations["pulumi.com/waitFor"]).toBe(
@@ -187,6 +187,6 @@ describe("the program's text", () => {
       }
     }
     expect(bare).toEqual([]);
-    expect(edges).toBe(19);
+    expect(edges).toBe(20);
   });
 });

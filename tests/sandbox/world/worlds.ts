@@ -107,10 +107,10 @@ export const meshed = () => fresh(base, istiod);
 /** Reflector, and a certificate of the cluster's own with these annotations. */
 export function reflecting(secretTemplate: Spec = {}): World {
   const world = fresh(certManager, reflector, selfSigned);
-  return having(world, certificate({ issuerRef: { name: "self-signed" }, secretTemplate }));
+  return having(world, certificate({ issuerRef: { kind: "ClusterIssuer", name: "self-signed" }, secretTemplate }));
 }
 export const reissued = (secretTemplate: Spec) =>
-  certificate({ issuerRef: { name: "self-signed" }, secretTemplate }).spec;
+  certificate({ issuerRef: { kind: "ClusterIssuer", name: "self-signed" }, secretTemplate }).spec;
 /** Where copies of the certificate are, a while later. */
 export function copies(world: World, name = "tls"): string[] {
   pass(world, 2);
