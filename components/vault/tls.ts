@@ -1,5 +1,4 @@
 import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
-import type { IDestinationRule } from "@kubernetes-models/istio/networking.istio.io/v1/DestinationRule";
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SecretKey } from "../../settings/vault-login.ts";
@@ -74,7 +73,7 @@ export class VaultTls extends pulumi.ComponentResource {
       );
     certificate(`${name}-server`, secretName, { dnsNames: serverNames(namespace), ipAddresses: ["127.0.0.1"] });
     // Istio takes a CA only from a Secret beside the gateway's pods, and cert-manager writes one only with a certificate.
-    certificate(`${name}-client`, CLIENT_SECRET, {
+    const client = certificate(`${name}-client`, CLIENT_SECRET, {
       commonName: "istio-ingressgateway",
       usages: ["client auth"],
       secretTemplate: { annotations: reflection([args.gatewayNamespace]) },
@@ -90,10 +89,11 @@ export class VaultTls extends pulumi.ComponentResource {
           host,
           exportTo: OWN_NAMESPACE,
           trafficPolicy: {
-            tls: { mode: "SIMPLE", credentialName: CLIENT_SECRET, sni: host, subjectAltNames: [host] },
+            // The Secret has the certificate's name. Told of it before it is there, the gateway would reach Vault no more.
+            tls: { mode: "SIMPLE", credentialName: client.metadata.name, sni: host, subjectAltNames: [host] },
           },
         },
-      } satisfies IDestinationRule,
+      },
       { parent: this },
     );
 
