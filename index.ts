@@ -28,7 +28,7 @@ import { readSettings } from "./settings/read.ts";
 
 guardRun();
 const settings = readSettings(new Date());
-const { charts, size, hosts, services, records, externalSecrets: reader } = settings;
+const { charts, size, hosts, services, records, certificate: asked, externalSecrets: reader } = settings;
 // Before anything is registered, so that a Vault that is sealed or out of reach stops the run while nothing is touched.
 const vault = await openVault("vault", settings.vault);
 const inCluster = { providers: { kubernetes: clusterProvider("kubernetes", settings.cluster) } };
@@ -160,7 +160,7 @@ if (settings.phase === "complete") {
   );
   certificate = new WildcardCertificate(
     "certificate",
-    { namespace: certManager.namespace, hosts, issuer, copies: settings.reflector.namespaces, records },
+    { namespace: certManager.namespace, hosts, issuer, copies: settings.reflector.namespaces, records, ...asked },
     {
       ...inCluster,
       // An account that cannot be registered must fail there, not half an hour later at the certificate.
@@ -183,7 +183,7 @@ if (settings.phase === "complete") {
 }
 new Routes(
   "routes",
-  { gatewayNamespace: istio.namespace, services },
+  { gatewayNamespace: istio.namespace, hstsSeconds: settings.gateway.hstsSeconds, services },
   {
     ...inCluster,
     dependsOn: present(

@@ -1,7 +1,7 @@
 import { mayEditZone, propagation } from "./cloudflare.ts";
 import { type Acme, authorityOf, ISSUERS, issuerOf, register, secretOf, secretSeen, signerOf } from "./issuers.ts";
 import { customResource, lookAgain, runs, startsWith } from "./kubernetes.ts";
-import { backoff, HOUR, type Item } from "./state.ts";
+import { backoff, HOUR, type Item, type Spec } from "./state.ts";
 import type { Happening, System, World } from "./world.ts";
 
 // cert-manager and the ACME server: certificates, challenges and limits.
@@ -16,6 +16,12 @@ const issuanceRetry = (failures: number) => backoff(HOUR, 32 * HOUR, failures - 
 /** Seconds for a signature inside the cluster, or for a Secret to be found fitting. */
 const AT_ONCE = 0.2;
 
+/** What a private key is; RSA with 2048 bits where nothing says otherwise. */
+function keyOf({ spec }: Item): string {
+  const { algorithm = "RSA", size = algorithm === "RSA" ? 2048 : 256 } = (spec.privateKey ?? {}) as Spec;
+  return `${algorithm} ${size}`;
+}
+
 const hostsOf = (certificate: Item) => (certificate.spec.dnsNames ?? [certificate.spec.commonName]) as string[];
 
 /**
@@ -28,7 +34,7 @@ function fittingSecret(world: World, item: Item): Item | undefined {
   if (secret === undefined || String(secret.spec.hosts) !== String(hostsOf(item))) return undefined;
   const { name, kind } = issuerOf(item);
   const { issuer = name, issuerKind = "Issuer" } = secret.spec;
-  return issuer === name && issuerKind === kind ? secret : undefined;
+  return issuer === name && issuerKind === kind && keyOf(secret) === keyOf(item) ? secret : undefined;
 }
 
 function startCertificate(world: World, item: Item): void {
@@ -137,6 +143,7 @@ function issued(world: World, item: Item): void {
     name: item.spec.secretName as string,
     spec: {
       ...{ hosts: hostsOf(item), issuer, issuerKind, serial },
+      ...(item.spec.privateKey !== undefined && { privateKey: item.spec.privateKey }),
       ...(signedBy !== undefined && { signedBy }),
       ...(item.spec.isCA === true && { isCA: true }),
     },

@@ -157,6 +157,17 @@ describe("rule 6: cert-manager and the ACME server", () => {
     expect(world.state.acme).toHaveLength(1);
   });
 
+  it("issues once for another key, and not for the one that it has without being told", () => {
+    const world = having(issuing(), certificate());
+    const key = (algorithm: string, size: number) =>
+      readyAfter(
+        world,
+        world.update("Certificate cert-manager/tls", certificate({ privateKey: { algorithm, size } }).spec),
+      );
+    expect([key("RSA", 2048), key("ECDSA", 256), key("ECDSA", 256), key("RSA", 2048)]).toEqual([0, 124, 0, 124]);
+    expect(world.state.acme).toHaveLength(3);
+  });
+
   it("validates every host anew when the hosts change half-way", () => {
     const world = issuing();
     const item = world.create(certificate());
