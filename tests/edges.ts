@@ -22,6 +22,7 @@ const table: Record<"always" | "with Vault's content", Record<string, Where>> = 
     "routes → vault-server": installed,
     "vault-tls → cert-manager": withTls,
     "vault-tls → istio": withTls,
+    "vault-tls → reflector": withTls,
     "vault-tls → vault-server": withTls,
     "vault-tls-ca → vault-tls-ca-root-certificate": withTls,
     "vault-tls-ca-root-certificate → vault-tls-ca-root": withTls,

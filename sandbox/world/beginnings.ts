@@ -47,6 +47,12 @@ export function emptyWorld(seed = 1): State {
   return world.state;
 }
 
+/** A world in which nobody wants what is not theirs. */
+export function peaceful(state: State): State {
+  for (const [key, { kind }] of Object.entries(state.items)) if (kind === "Attacker") delete state.items[key];
+  return state;
+}
+
 /** {@link emptyWorld} with a Vault that holds nothing. */
 export function worldWithBareVault(seed?: number): State {
   const state = emptyWorld(seed);
