@@ -60,6 +60,11 @@ describe("no text of a revision is markup", () => {
         ...chart,
         values: { [text(7)]: text(8), a: text(9) },
       }),
+      // What is the program's own of a chart's values is told by its path.
+      registrationOf("vault", "kubernetes:helm.sh/v3:Release", {
+        chart: "vault",
+        values: { server: { standalone: { [text(7)]: text(8) } } },
+      }),
       registrationOf("record", "cloudflare:index/dnsRecord:DnsRecord", { name: text(6), type: text(9), ttl: text(8) }),
       registrationOf("token", "cloudflare:index/apiToken:ApiToken", { name: text(10) }),
       registrationOf("address", "oci:Core/publicIp:PublicIp", { [text(7)]: text(8) }),
@@ -92,12 +97,13 @@ describe("no text of a revision is markup", () => {
           { stack: `${name}5`, before: revision(before), after: { error: `${before.join("\n")}\n${name}` } },
         ];
         const diffs = pairs.map(diffOf);
-        const prose = proseOf(diffMarkdown(name, diffs));
+        const markdown = diffMarkdown(name, diffs);
+        const prose = proseOf(markdown);
         expect(prose).not.toContain(MARK);
         // What is ours is all that is left.
         const ours = /<!-- oke-platform plan --diff -->|<\/?details>|<summary>\d+ lines<\/summary>/g;
         expect(prose.replace(ours, "")).not.toMatch(/[<>@~\u202e]|FENCE IS OPEN/);
-        expect(diffText(name, diffs)).not.toMatch(/[\r\u202e]/);
+        for (const text of [markdown, diffText(name, diffs)]) expect(text).not.toMatch(/[\r\u202e]/);
       }),
       { numRuns: 200 },
     );
@@ -152,6 +158,15 @@ describe("where there is no room for all", () => {
     expect(markdown.match(/^- ⚠️ `b`:/gm)).toHaveLength(3);
     const shown = markdown.match(/^- ⚠️ `a`:/gm)?.length ?? 0;
     expect(left(markdown)).toContain(`of \`a\` **${4000 - shown} risks** and 8000 lines of fields; of \`b\` 6 lines`);
+  });
+
+  it("has no fields without the sentence that they are of", () => {
+    const [{ statements, ...diff }] = [diffTo(["x"])];
+    const markdown = diffMarkdown("base", [
+      { ...diff, statements: statements.map((it) => ({ ...it, text: "x".repeat(50_000) })) },
+    ]);
+    expect(left(markdown)).toMatch(/^of `prod` 1 sentence and 2 lines of fields\. /);
+    expect(markdown).not.toContain("note:");
   });
 
   it("fits with thousands of stacks, long names and long mistakes", () => {
