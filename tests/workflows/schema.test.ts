@@ -5,10 +5,15 @@ import { workflow, workflows } from "./workflows.ts";
 
 const { convertWorkflowTemplate, NoOperationTraceWriter, parseWorkflow } = await import("@actions/workflow-parser");
 
-/** What GitHub's own parser has against a workflow, the called one included. */
+/** What GitHub's own parser has against a workflow, those that it calls included. */
 async function mistakes(name: string, content: string): Promise<string[]> {
   const { context, value } = parseWorkflow({ name, content }, new NoOperationTraceWriter());
-  const called = { getFileContent: async () => ({ name: "pulumi.yml", content: workflow("pulumi.yml").source }) };
+  const called = {
+    async getFileContent(reference: { path: string }) {
+      const file = reference.path.replace(/^.*\//, "");
+      return { name: file, content: workflow(file).source };
+    },
+  };
   if (value) await convertWorkflowTemplate(context, value, called, { fetchReusableWorkflowDepth: 1 });
   return context.errors.getErrors().map(({ message }) => message);
 }
