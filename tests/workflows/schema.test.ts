@@ -1,5 +1,6 @@
-import { expect, it } from "vitest";
-import { workflow, workflows } from "./workflows.ts";
+import { spawnSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { steps, workflow, workflows } from "./workflows.ts";
 
 // The workflows by GitHub's own schema.
 
@@ -35,3 +36,29 @@ it("refuses what is wrong", async () => {
     expect(await mistakes("deploy.yml", source.replace(right, wrong)), wrong).not.toEqual([]);
   }
 });
+
+// What the schema does not know: GitHub makes an empty text of a name that nothing has.
+describe("names nothing that is not there", () => {
+  const named = (value: unknown, context: string) =>
+    [...JSON.stringify(value ?? "").matchAll(new RegExp(`\\b${context}\\.([\\w-]+)`, "g"))].map(([, name]) => name);
+
+  it.each(workflows)("in $file", ({ on, jobs }) => {
+    const inputs = Object.keys((on as { workflow_call?: { inputs?: object } }).workflow_call?.inputs ?? {});
+    expect(inputs).toEqual(expect.arrayContaining(named(jobs, "inputs")));
+    for (const { needs = [], strategy, steps = [], ...job } of Object.values(jobs)) {
+      expect([needs].flat()).toEqual(expect.arrayContaining(named({ job, steps }, "needs")));
+      expect(Object.keys(jobs)).toEqual(expect.arrayContaining([needs].flat()));
+      expect(Object.keys(strategy?.matrix ?? {})).toEqual(expect.arrayContaining(named({ job, steps }, "matrix")));
+      // A step knows those before it.
+      for (const [at, step] of steps.entries())
+        expect(steps.slice(0, at).map(({ id }) => id)).toEqual(expect.arrayContaining(named(step, "steps")));
+    }
+  });
+});
+
+it.each(steps.filter(({ run }) => run !== undefined))(
+  "has a script that bash can read: $file $job $name",
+  ({ run = "" }) => {
+    expect(spawnSync("bash", ["-n", "-c", run], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+  },
+);
