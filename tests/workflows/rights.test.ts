@@ -135,18 +135,18 @@ describe("who may do what", () => {
     expect(steps.filter(({ run = "" }) => run.includes(`\${{`))).toEqual([]);
   });
 
-  it("runs a preview where deploys run only if nothing else is named", () => {
+  it("runs nothing but main where deploys run, if another runner is named", () => {
     const { "runs-on": place = "" } = workflow("pulumi.yml").jobs.pulumi ?? {};
     const [, expression = ""] = /^\$\{\{ (.*) \}\}$/.exec(place) ?? [];
-    const on = (command: string, vars: Record<string, string>) => evaluated(expression, { inputs: { command }, vars });
-    const [own, apart] = [{ RUNNER: "ours" }, { RUNNER: "ours", PREVIEW_RUNNER: "theirs" }];
-    expect([on("preview", {}), on("up", {})]).toEqual(["ubuntu-24.04", "ubuntu-24.04"]);
-    expect([on("preview", own), on("up", own)]).toEqual(["ours", "ours"]);
-    expect([on("preview", apart), on("up", apart)]).toEqual(["theirs", "ours"]);
-    expect([on("preview", { PREVIEW_RUNNER: "theirs" }), on("up", { PREVIEW_RUNNER: "theirs" })]).toEqual([
-      "theirs",
-      "ubuntu-24.04",
-    ]);
+    // Of a pull request, of main, and of a branch whose own workflow calls this one.
+    const on = (vars: Record<string, string>) =>
+      ["pull/7/merge", "heads/main", "heads/change"].map((ref) =>
+        evaluated(expression, { github: { ref: `refs/${ref}` }, vars }),
+      );
+    expect(on({})).toEqual(["ubuntu-24.04", "ubuntu-24.04", "ubuntu-24.04"]);
+    expect(on({ RUNNER: "ours" })).toEqual(["ours", "ours", "ours"]);
+    expect(on({ RUNNER: "ours", PREVIEW_RUNNER: "theirs" })).toEqual(["theirs", "ours", "theirs"]);
+    expect(on({ PREVIEW_RUNNER: "theirs" })).toEqual(["theirs", "ubuntu-24.04", "theirs"]);
   });
 
   it("logs out whatever happens, of whatever was logged in", () => {
