@@ -149,6 +149,17 @@ describe("who may do what", () => {
     expect(on({ PREVIEW_RUNNER: "theirs" })).toEqual(["theirs", "ubuntu-24.04", "theirs"]);
   });
 
+  it("keeps what programs write of their logins where the runner empties it", () => {
+    const homes = Object.fromEntries(
+      steps.flatMap(({ env = {} }) => Object.entries(env).filter(([name]) => /^(PULUMI_HOME|PIPX_)/.test(name))),
+    );
+    const temp = (name: string) => `\${{ runner.temp }}/${name}`;
+    expect(homes).toEqual({ PULUMI_HOME: temp("pulumi"), PIPX_HOME: temp("pipx"), PIPX_BIN_DIR: temp("bin") });
+    // Whatever calls Pulumi.
+    const calls = steps.filter(({ run = "" }) => /^\s*pulumi /m.test(run));
+    expect(calls.map(({ env = {} }) => env.PULUMI_HOME)).toEqual([temp("pulumi")]);
+  });
+
   it("logs out whatever happens, of whatever was logged in", () => {
     const last = workflow("pulumi.yml").jobs.pulumi?.steps?.slice(-3) ?? [];
     const contexts = (outcome?: string) => ({ steps: { vault: { outcome }, oci: { outcome } } });
