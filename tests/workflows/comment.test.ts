@@ -40,6 +40,15 @@ it("has the plan, each preview and where the rest is", async () => {
   expect(await comment({ lab: preview, prod: "é" })).toBe(plan + block("lab", preview) + block("prod", "é") + end);
 });
 
+it("is there, to be found again, where there is no plan", async () => {
+  const [mark = ""] = plan.split("\n");
+  const none = `${mark}\n## What this change does\n\nThere is no plan of it: the log of the job Plan says why.\n`;
+  expect(await comment({}, "")).toBe(none + end);
+  await rm(join(place, "plan.md"));
+  expect((await runner.run("preview.yml", "'{ stack: $stack", place, { PREVIEW: "skipped", RUN: URL })).status).toBe(0);
+  expect((await readFile(join(place, "comment.md"), "utf8")).startsWith(none)).toBe(true);
+});
+
 it("lets no text of a preview or a stack's name out of its block", async () => {
   const hostile = "</pre></details><img src=x>\n````\n@everyone <!-- \u202e";
   const escaped = "&lt;/pre&gt;&lt;/details&gt;&lt;img src=x&gt;\n````\n@everyone &lt;!-- \ufffd";
