@@ -205,6 +205,8 @@ describe("for any input", () => {
   it("nothing but mistakes is thrown", () => {
     const junk = fc.oneof(
       fc.constantFrom<unknown>(null, 5, true, "x", "<x>", [], {}, [null], ["x"], { x: 1 }, { values: null }),
+      // A map that is no text to anybody.
+      fc.constantFrom<unknown>({ toString: 1 }, [{ name: { toString: 1 }, namespace: "b", port: 80 }]),
       fc.constantFrom<unknown>(
         { install: true },
         { token: "none" },
