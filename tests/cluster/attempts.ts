@@ -17,7 +17,7 @@ export const route = (
   },
 });
 
-const ISSUER = { kind: "ClusterIssuer", name: "cluster-issuer-letsencrypt" };
+export const ISSUER = { kind: "ClusterIssuer", name: "cluster-issuer-letsencrypt" };
 const request = Buffer.from("-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n").toString(
   "base64",
 );

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { plain } from "../../project/registration.ts";
 import { type Changes, registrationsOf } from "../harness.ts";
 import { type ApiServer, type Manifest, Refusal, startApiServer } from "./api-server.ts";
-import { denied, notGiven, route, signed, taken } from "./attempts.ts";
+import { denied, ISSUER, notGiven, route, signed, taken } from "./attempts.ts";
 import { definitionsOf, install } from "./definitions.ts";
 
 // What a real API server refuses by the program's policies. One process for the whole file, in which they are made, changed,
