@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
+import { keptNamespace } from "./namespace.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
@@ -33,7 +34,7 @@ export class CertManager extends pulumi.ComponentResource {
         chart: "cert-manager",
         source: args.chart,
         releaseName: CERT_MANAGER_RELEASE,
-        namespace: this.namespace,
+        namespace: keptNamespace(`${name}-namespace`, this.namespace, "restricted", this),
         // Made by Helm, which never deletes it: the certificate and the ACME account key outlive a
         // destroy, and the next `up` uses them instead of asking Let's Encrypt for a new one.
         createNamespace: true,

@@ -1,8 +1,8 @@
-import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../settings/charts.ts";
 import type { ExternalSecretsSettings } from "../settings/external-secrets.ts";
 import type { Size } from "../settings/size.ts";
+import { ownNamespace } from "./namespace.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
@@ -22,7 +22,7 @@ export class ExternalSecrets extends pulumi.ComponentResource {
   constructor(name: string, args: ExternalSecretsArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:ExternalSecrets", name, {}, opts);
 
-    const namespace = new Namespace(`${name}-namespace`, { metadata: { name: args.namespace } }, { parent: this });
+    const namespace = ownNamespace(`${name}-namespace`, args.namespace, "restricted", this);
     chartRelease(
       name,
       {

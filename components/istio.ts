@@ -1,8 +1,8 @@
-import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
 import { GATEWAY_CHART } from "./ingress-gateway.ts";
+import { ownNamespace, RUNTIME_DEFAULT } from "./namespace.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
@@ -32,7 +32,13 @@ export class Istio extends pulumi.ComponentResource {
   constructor(name: string, args: IstioArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:Istio", name, {}, opts);
 
-    const namespace = new Namespace(`${name}-namespace`, { metadata: { name: this.namespace } }, { parent: this });
+    const namespace = ownNamespace(
+      `${name}-namespace`,
+      this.namespace,
+      // Kiali and others of the mesh's own live here, too.
+      "baseline",
+      this,
+    );
     const base = chartRelease(
       `${name}-base`,
       {
@@ -52,7 +58,7 @@ export class Istio extends pulumi.ComponentResource {
         source: args.chart,
         releaseName: ISTIOD_RELEASE,
         namespace: namespace.metadata.name,
-        values: sizes[args.size],
+        values: { ...RUNTIME_DEFAULT, ...sizes[args.size] },
         overrides: args.chart.values?.istiod,
       },
       {

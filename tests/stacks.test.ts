@@ -6,6 +6,7 @@ import {
   COMPARTMENT,
   checkedAlways,
   common,
+  gatewayPod,
   gatewayPorts,
   ISTIO,
   issuer,
@@ -14,6 +15,7 @@ import {
   objects,
   release,
   requests,
+  seccompProfile,
   spread,
   token,
   withKey,
@@ -50,6 +52,7 @@ describe("lab", () => {
       ),
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.26.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.26.4", {
+        seccompProfile,
         autoscaleEnabled: false,
         replicaCount: 1,
         global: { defaultPodDisruptionBudget: { enabled: false } },
@@ -58,6 +61,7 @@ describe("lab", () => {
       "ingress-gateway": release("gateway", "istio-ingressgateway", "istio-system", ISTIO, "1.26.4", {
         labels: { istio: "ingressgateway" },
         imagePullPolicy: "IfNotPresent",
+        securityContext: gatewayPod,
         autoscaling: { enabled: false },
         replicaCount: 1,
         resources: requests("100m", "128Mi"),
@@ -170,6 +174,7 @@ describe("prod", () => {
       ),
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.31.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.31.4", {
+        seccompProfile,
         autoscaleEnabled: true,
         autoscaleMin: 2,
         autoscaleMax: 5,
@@ -180,6 +185,7 @@ describe("prod", () => {
       "ingress-gateway": release("gateway", "istio-ingressgateway", "istio-system", ISTIO, "1.31.4", {
         labels: { istio: "ingressgateway" },
         imagePullPolicy: "IfNotPresent",
+        securityContext: gatewayPod,
         autoscaling: { enabled: true, minReplicas: 2, maxReplicas: 5, targetCPUUtilizationPercentage: 80 },
         podDisruptionBudget: { minAvailable: 1 },
         resources: requests("200m", "256Mi"),

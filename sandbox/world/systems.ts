@@ -6,6 +6,7 @@ import { istio } from "./istio.ts";
 import { kubernetes } from "./kubernetes.ts";
 import { cloudController } from "./load-balancer.ts";
 import { oci } from "./oci.ts";
+import { podSecurity } from "./pod-security.ts";
 import { reflector } from "./reflector.ts";
 import type { State } from "./state.ts";
 import { vault } from "./vault.ts";
@@ -17,6 +18,7 @@ import { type Latencies, type System, World } from "./world.ts";
 /** All systems. A controller comes before those that watch what it makes. */
 const systems: readonly System[] = [
   kubernetes,
+  podSecurity,
   webhookCa,
   helm,
   cloudController,
