@@ -34,7 +34,7 @@ export class CertManager extends pulumi.ComponentResource {
         chart: "cert-manager",
         source: args.chart,
         releaseName: CERT_MANAGER_RELEASE,
-        namespace: keptNamespace(`${name}-namespace`, this.namespace, "restricted", this),
+        namespace: keptNamespace(`${name}-namespace`, this.namespace, "certManager", this),
         // Made by Helm, which never deletes it: the certificate and the ACME account key outlive a
         // destroy, and the next `up` uses them instead of asking Let's Encrypt for a new one.
         createNamespace: true,

@@ -22,7 +22,7 @@ export class ExternalSecrets extends pulumi.ComponentResource {
   constructor(name: string, args: ExternalSecretsArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:ExternalSecrets", name, {}, opts);
 
-    const namespace = ownNamespace(`${name}-namespace`, args.namespace, "restricted", this);
+    const namespace = ownNamespace(`${name}-namespace`, args.namespace, "externalSecrets", this);
     chartRelease(
       name,
       {

@@ -32,13 +32,7 @@ export class Istio extends pulumi.ComponentResource {
   constructor(name: string, args: IstioArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:Istio", name, {}, opts);
 
-    const namespace = ownNamespace(
-      `${name}-namespace`,
-      this.namespace,
-      // Kiali and others of the mesh's own live here, too.
-      "baseline",
-      this,
-    );
+    const namespace = ownNamespace(`${name}-namespace`, this.namespace, "istio", this);
     const base = chartRelease(
       `${name}-base`,
       {

@@ -3,7 +3,7 @@ import { NamespacePatch } from "@pulumi/kubernetes/core/v1/namespacePatch.js";
 import type * as pulumi from "@pulumi/pulumi";
 
 /** What the API server refuses of the pods of a namespace. */
-export type PodSecurity = keyof typeof levels;
+type PodSecurity = keyof typeof levels;
 
 const label = (mode: "enforce" | "audit" | "warn") => `pod-security.kubernetes.io/${mode}`;
 
@@ -15,12 +15,27 @@ const levels = {
   baseline: { [label("enforce")]: "baseline", [label("audit")]: "restricted", [label("warn")]: "restricted" },
 } satisfies Record<string, Record<string, string>>;
 
-/** The labels by which a namespace has a level. */
-export const podSecurity = (level: PodSecurity): Readonly<Record<string, string>> => ({ ...levels[level] });
+/** The level of each of the platform's namespaces, by whose it is. */
+export const LEVELS = {
+  certManager: "restricted",
+  externalSecrets: "restricted",
+  // Kiali and others of the mesh's own live here, too.
+  istio: "baseline",
+  vault: "restricted",
+} as const satisfies Readonly<Record<string, PodSecurity>>;
+
+/** The labels by which a namespace has its level. */
+export const podSecurity = (whose: keyof typeof LEVELS): Readonly<Record<string, string>> => ({
+  ...levels[LEVELS[whose]],
+});
 
 /** A namespace that is the stack's own, and goes with a destroy. */
-export const ownNamespace = (name: string, namespace: string, level: PodSecurity, parent: pulumi.Resource): Namespace =>
-  new Namespace(name, { metadata: { name: namespace, labels: podSecurity(level) } }, { parent });
+export const ownNamespace = (
+  name: string,
+  namespace: string,
+  whose: keyof typeof LEVELS,
+  parent: pulumi.Resource,
+): Namespace => new Namespace(name, { metadata: { name: namespace, labels: podSecurity(whose) } }, { parent });
 
 /**
  * The labels of a namespace that outlives the stack: one that is missing is made, and a destroy takes nothing but them.
@@ -30,12 +45,12 @@ export const ownNamespace = (name: string, namespace: string, level: PodSecurity
 export function keptNamespace(
   name: string,
   namespace: string,
-  level: PodSecurity,
+  whose: keyof typeof LEVELS,
   parent: pulumi.Resource,
 ): pulumi.Output<string> {
   const { metadata } = new NamespacePatch(
     name,
-    { metadata: { name: namespace, labels: podSecurity(level) } },
+    { metadata: { name: namespace, labels: podSecurity(whose) } },
     { parent },
   );
   return metadata.apply(({ name: made }) => made ?? namespace);

@@ -56,7 +56,7 @@ export class VaultServer extends pulumi.ComponentResource {
         chart: "vault",
         source: args.chart,
         releaseName: VAULT_RELEASE,
-        namespace: keptNamespace(`${name}-namespace`, this.namespace, "restricted", this),
+        namespace: keptNamespace(`${name}-namespace`, this.namespace, "vault", this),
         // Made by Helm, which never deletes it: a destroy keeps the volumes.
         createNamespace: true,
         values: {

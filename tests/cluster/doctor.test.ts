@@ -39,6 +39,7 @@ const fresh = {
   certManager: "ok: cert-manager: no Deployment cert-manager that belongs to no Helm release",
   argo: "ok: ArgoCD: no Application that installs the same",
   namespaces: "ok: namespaces: istio-system and external-secrets are free, or Pulumi's",
+  security: "ok: pod security: cert-manager restricted, istio-system baseline, external-secrets restricted",
   services: "ok: services: 2 service(s) are there, with their ports",
 };
 

@@ -13,6 +13,7 @@ import { ClusterReader, type Version } from "./cluster-reader.ts";
 import type { Examination } from "./examination.ts";
 import { namespaceVerdicts, serviceVerdicts } from "./namespaces.ts";
 import { disableAddOn } from "./oci-cli.ts";
+import { podSecurityVerdicts } from "./pod-security.ts";
 import { applicationVerdicts, definitionVerdicts, ownReleases, placesOf, releaseVerdicts } from "./rivals.ts";
 
 // What is in the cluster that the platform is to come to: whether it fits, and what stands in the way.
@@ -82,6 +83,7 @@ export async function examineCluster(
     run("kubernetes: namespaces", [reachable], ({ cluster, releases }) =>
       namespaceVerdicts(settings, cluster, async () => ownReleases(places, await releases)),
     ),
+    run("kubernetes: pod security", [reachable], ({ cluster }) => podSecurityVerdicts(settings, cluster)),
     run("kubernetes: services", [reachable], ({ cluster }) => serviceVerdicts(settings, cluster)),
   ]);
   const installed = reachable.value && installedIn(settings, reachable.value, places);

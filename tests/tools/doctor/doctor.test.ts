@@ -54,6 +54,7 @@ const fresh = [
   "ok: kubernetes: cert-manager: no Deployment cert-manager that belongs to no Helm release",
   "ok: kubernetes: ArgoCD: no Application that installs the same",
   "ok: kubernetes: namespaces: istio-system and external-secrets are free, or Pulumi's",
+  "ok: kubernetes: pod security: cert-manager restricted, istio-system baseline, external-secrets restricted",
   "ok: kubernetes: services: 2 service(s) are there, with their ports",
   "ok: oci: cluster: the cluster is ACTIVE, v1.34.1",
   "ok: oci: OKE add-ons: neither CertManager nor Istio among them",
@@ -150,7 +151,7 @@ describe("the command", () => {
     await stackFile("test");
     const { stdout, ...rest } = await run("--stack", "kind");
     expect(rest).toEqual({ exitCode: 0, stderr: "" });
-    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 10 ok, 17 skipped\n$/s);
+    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 11 ok, 17 skipped\n$/s);
   });
 
   it("ends with 1 when there is one, and says the same in JSON", async () => {
