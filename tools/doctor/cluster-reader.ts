@@ -5,6 +5,8 @@ import {
   setHeaderOptions,
   type V1ObjectMeta,
 } from "@kubernetes/client-node";
+import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
+import { CERTIFICATE, keyOf } from "../../components/certificate.ts";
 import { type ClusterApi, clusterApi, ifThere, metadataOf, refusalOf, worded } from "../lib/cluster-api.ts";
 import type { Application, Definition, HelmRelease } from "./rivals.ts";
 
@@ -120,6 +122,14 @@ export class ClusterReader {
     const kind = { group: "cert-manager.io", version: "v1", plural: "clusterissuers" };
     const issuer = await worded(ifThere(this.api.custom.getClusterCustomObject({ ...kind, name })));
     return (issuer as { status?: { acme?: { uri?: string } } } | undefined)?.status?.acme?.uri;
+  }
+
+  /** The certificate's key, as the Certificate that is there asks for it; undefined where there is none. */
+  async certificateKey(): Promise<string | undefined> {
+    const kind = { group: "cert-manager.io", version: "v1", plural: "certificates" };
+    const at = { ...kind, namespace: CERT_MANAGER_NAMESPACE, name: CERTIFICATE };
+    const found = await worded(ifThere(this.api.custom.getNamespacedCustomObject(at)));
+    return found === undefined ? undefined : keyOf(found as Record<string, unknown>);
   }
 
   async hasDeployment(namespace: string, name: string): Promise<boolean> {

@@ -23,6 +23,8 @@ export interface ClusterState {
   releases: Metadata[];
   /** Secrets beside those of releases. */
   secrets: Metadata[];
+  /** The Certificate's private key, as it is asked for. @default - there is no Certificate */
+  privateKey?: object;
   /** URIs of ACME accounts, by the ClusterIssuer's name. */
   accounts: Record<string, string>;
   definitions: Metadata[];
@@ -186,6 +188,12 @@ function answer(state: ClusterState, url: URL, request: IncomingMessage): Reply 
     const uri = state.accounts[issuer];
     return found("clusterissuers", issuer, uri === undefined ? undefined : { status: { acme: { uri } } });
   }
+  if (path === "/apis/cert-manager.io/v1/namespaces/cert-manager/certificates/tls-wildcard-cluster")
+    return found(
+      "certificates",
+      "tls-wildcard-cluster",
+      state.privateKey && { spec: { privateKey: state.privateKey } },
+    );
   const [, named] = /^metadata\.name=(.+)$/.exec(url.searchParams.get("fieldSelector") ?? "") ?? [];
   if (path === "/api/v1/secrets" && named !== undefined)
     return list(

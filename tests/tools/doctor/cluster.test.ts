@@ -60,11 +60,16 @@ describe("a healthy cluster", () => {
     expect(await examine(cluster)).toEqual({ told: healthy, installed });
   });
 
-  it("has a certificate to use again only of the issuer that the settings name", async () => {
+  it("has a certificate to use again only of the issuer and the key that the settings name", async () => {
     const cluster = runningCluster();
     const staging = { acme: { email: "a@example.com", server: "staging" } };
     const installed = { ...running, account: null, hasCertificate: false };
     expect((await examine(cluster, { ...stack(), ...staging })).installed).toEqual(installed);
+    for (const [privateKey, hasCertificate] of [
+      [{}, false],
+      [{ algorithm: "ECDSA", size: 256 }, true],
+    ] as const)
+      expect((await examine({ ...runningCluster(), privateKey })).installed).toMatchObject({ hasCertificate });
   });
 
   it("is not asked for a namespace of External Secrets where another installation is used", async () => {
