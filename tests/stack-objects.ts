@@ -70,6 +70,13 @@ export const gatewayPod = {
 
 /** What both stacks have, whatever their size. */
 export const common = {
+  "continuity-facts": {
+    input: {
+      by: "id",
+      cluster: "ocid1.cluster.oc1.eu-frankfurt-1.aaaasandboxcluster",
+      externalSecrets: "external-secrets",
+    },
+  },
   "cert-manager-namespace": namespace("cert-manager", { enforce: "restricted" }),
   "istio-namespace": namespace("istio-system", { enforce: "baseline", audit: "restricted", warn: "restricted" }),
   "external-secrets-namespace": namespace("external-secrets", { enforce: "restricted" }),
