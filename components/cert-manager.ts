@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
 import { keptNamespace } from "./namespace.ts";
+import { CLUSTER_ALONE, policy } from "./network-policy.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
@@ -39,6 +40,11 @@ export class CertManager extends pulumi.ComponentResource {
         // destroy, and the next `up` uses them instead of asking Let's Encrypt for a new one.
         createNamespace: true,
         values: { crds: { enabled: true }, startupapicheck: CHECK_ALWAYS, ...sizes[args.size] },
+        policies: args.chart.reach && {
+          ...policy(args.chart.reach),
+          webhook: CLUSTER_ALONE,
+          cainjector: CLUSTER_ALONE,
+        },
         overrides: args.chart.values,
       },
       { parent: this },

@@ -3,6 +3,7 @@ import type { Chart, ChartValues } from "../settings/charts.ts";
 import type { ExternalSecretsSettings } from "../settings/external-secrets.ts";
 import type { Size } from "../settings/size.ts";
 import { ownNamespace } from "./namespace.ts";
+import { CLUSTER_ALONE, policy } from "./network-policy.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
@@ -37,6 +38,11 @@ export class ExternalSecrets extends pulumi.ComponentResource {
           crds: { annotations: { "helm.sh/resource-policy": "keep" } },
           serviceAccount: { name: args.serviceAccount },
           ...sizes[args.size],
+        },
+        policies: args.chart.reach && {
+          ...policy(args.chart.reach),
+          webhook: CLUSTER_ALONE,
+          certController: CLUSTER_ALONE,
         },
         overrides: args.chart.values,
       },

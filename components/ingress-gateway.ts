@@ -4,6 +4,7 @@ import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
 import { oneMinorAtATime } from "./istio-step.ts";
 import { RUNTIME_DEFAULT } from "./namespace.ts";
+import { ISTIO_POLICIES } from "./network-policy.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
@@ -71,6 +72,7 @@ export class IngressGateway extends pulumi.ComponentResource {
           ...values,
           ...sizes[args.size],
         },
+        policies: args.chart.reach && ISTIO_POLICIES,
         overrides: args.chart.values?.gateway,
       },
       {

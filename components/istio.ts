@@ -4,6 +4,7 @@ import type { Size } from "../settings/size.ts";
 import { GATEWAY_CHART } from "./ingress-gateway.ts";
 import { oneMinorAtATime } from "./istio-step.ts";
 import { ownNamespace, RUNTIME_DEFAULT } from "./namespace.ts";
+import { ISTIO_POLICIES } from "./network-policy.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
@@ -54,6 +55,7 @@ export class Istio extends pulumi.ComponentResource {
         releaseName: ISTIOD_RELEASE,
         namespace: namespace.metadata.name,
         values: { ...RUNTIME_DEFAULT, ...sizes[args.size] },
+        policies: args.chart.reach && ISTIO_POLICIES,
         overrides: args.chart.values?.istiod,
       },
       {

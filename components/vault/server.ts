@@ -70,6 +70,8 @@ export class VaultServer extends pulumi.ComponentResource {
             ...servers[args.size](configuration(this.tls !== undefined, args.seal)),
           },
         },
+        // Whoever has a secret in it comes from wherever.
+        policies: args.chart.reach && { server: { networkPolicy: { enabled: true } } },
         overrides: args.chart.values,
       },
       { parent: this },

@@ -105,6 +105,18 @@ describe("the pods of a chart", () => {
     expect(await warnedOf(`${name}-namespace`, pods)).toEqual([]);
   });
 
+  it.each(["cert-manager", "vault-server"])("%s come with network policies that the API server takes", async (name) => {
+    const all = await registrationsOf("fresh", { networkPolicies: true });
+    const inputs = named(all, name).inputs;
+    const { chart, version } = chartOf(inputs);
+    const policies = (await rendered(chart, version, chart, plain(inputs.values as Record<string, unknown>))).filter(
+      ({ kind }) => kind === "NetworkPolicy",
+    );
+    expect(policies).toHaveLength(name === "vault-server" ? 1 : 6);
+    await server.apply(await inputsOf("fresh", `${name}-namespace`));
+    for (const policy of policies) expect(await server.apply(policy, { dryRun: true })).toMatchObject(policy);
+  });
+
   it("Vault's, as the chart has it, are not", async () => {
     const { chart, version } = await valuesOf("fresh", "vault-server");
     const pods = podsOf(await rendered(chart, version, chart, { injector: { enabled: false } }));
