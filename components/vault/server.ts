@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../../settings/charts.ts";
 import type { Size } from "../../settings/size.ts";
+import { keptNamespace, RUNTIME_DEFAULT } from "../namespace.ts";
 import { chartRelease } from "../release.ts";
 import { requests, spread } from "../sizing.ts";
 import type { VaultSeal } from "./seal.ts";
@@ -55,7 +56,7 @@ export class VaultServer extends pulumi.ComponentResource {
         chart: "vault",
         source: args.chart,
         releaseName: VAULT_RELEASE,
-        namespace: this.namespace,
+        namespace: keptNamespace(`${name}-namespace`, this.namespace, "vault", this),
         // Made by Helm, which never deletes it: a destroy keeps the volumes.
         createNamespace: true,
         values: {
@@ -64,10 +65,13 @@ export class VaultServer extends pulumi.ComponentResource {
           injector: { enabled: false },
           server: {
             auditStorage: { enabled: true, mountPath: this.auditPath },
+            statefulSet: { securityContext: { container: CONTAINER } },
             ...(this.tls && tlsValues(this.tls)),
             ...servers[args.size](configuration(this.tls !== undefined, args.seal)),
           },
         },
+        // Whoever has a secret in it comes from wherever.
+        policies: args.chart.reach && { server: { networkPolicy: { enabled: true } } },
         overrides: args.chart.values,
       },
       { parent: this },
@@ -76,6 +80,16 @@ export class VaultServer extends pulumi.ComponentResource {
     this.registerOutputs({ namespace: this.namespace });
   }
 }
+
+/**
+ * The chart's own, and what it leaves out. Vault needs no capability: the chart does not let it lock its memory.
+ * https://github.com/hashicorp/vault-helm/blob/v0.34.1/templates/_helpers.tpl
+ */
+const CONTAINER: ChartValues = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ["ALL"] },
+  ...RUNTIME_DEFAULT,
+};
 
 const TLS_PATH = "/vault/userconfig/tls";
 
