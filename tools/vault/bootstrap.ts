@@ -1,3 +1,4 @@
+import { DEPLOY_POLICY } from "../../settings/vault.ts";
 import { END_SIGNALS } from "../lib/foreground.ts";
 import {
   awaitActive,
@@ -10,7 +11,6 @@ import {
   VaultUnreachable,
 } from "./api.ts";
 import type { KeyStore, Keys } from "./keys.ts";
-import { DEPLOY_POLICY } from "./policy.ts";
 import { unsealIfNeeded } from "./unseal.ts";
 
 // The bootstrap of a Vault: initialised once, its keys kept first, then a token for Pulumi's runs.
