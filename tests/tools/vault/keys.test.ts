@@ -2,8 +2,10 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { keysFile, ociKeys } from "../../../tools/vault/keys.ts";
+import { keysFile } from "../../../tools/vault/keys.ts";
+import { ociKeys } from "../../../tools/vault/oci-keys.ts";
 import { withCommand } from "../fake-command.ts";
+import { OCI } from "./oci.ts";
 
 const DEPLOY_TOKEN = "the-deploy-token";
 
@@ -35,22 +37,6 @@ describe("the keys file", () => {
     await expect(keysFile(join(directory, "no", "keys.json")).reserve()).rejects.toThrow("ENOENT");
   });
 });
-
-/** An `oci` that keeps one secret in `$LOG`, and writes down its arguments in `$LOG.args`. */
-const OCI = `
-echo "$@" >> "$LOG.args"
-value() { sed 's/.*"'$1'":"\\([^"]*\\)".*/\\1/' "$2"; }
-for last; do :; done
-input="\${last#file://}"
-case "$1 $2 $3" in
-  "vault secret list")
-    if [ -f "$LOG" ]; then echo '{"data":[{"id":"ocid1.secret","lifecycle-state":"ACTIVE"}]}'; fi ;;
-  "vault secret create-base64" | "vault secret update-base64")
-    stat -c %a "$input" >> "$LOG.modes"
-    value secretContentContent "$input" > "$LOG" ;;
-  "secrets secret-bundle get-secret-bundle-by-name")
-    printf '{"data":{"secret-bundle-content":{"content":"%s"}}}' "$(cat "$LOG")" ;;
-esac`;
 
 describe("keys in an OCI Vault", () => {
   const secret = { name: "vault-keys", vault: "ocid1.vault", key: "ocid1.key", compartment: "ocid1.compartment" };
