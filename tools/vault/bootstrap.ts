@@ -78,12 +78,13 @@ async function initialize(work: Bootstrap, status: SealStatus): Promise<void> {
       );
   }
   // Keys that Vault has told, and nobody has kept, are lost.
-  await undisturbed((isTold) => obtainKeys(work, isAutoUnsealed(status), isTold), log);
+  await undisturbed((isTold) => obtainKeys(work, status, isTold), log);
 }
 
 /** Makes sure of a place for the keys, initialises, and fills the place. */
-async function obtainKeys(work: Bootstrap, isAuto: boolean, isTold: () => boolean): Promise<void> {
+async function obtainKeys(work: Bootstrap, status: SealStatus, isTold: () => boolean): Promise<void> {
   const { vault, keys, log } = work;
+  const isAuto = isAutoUnsealed(status);
   await keys.reserve();
   log(`made ${keys.place}`);
   // Until here nothing has happened to Vault.
@@ -98,7 +99,9 @@ async function obtainKeys(work: Bootstrap, isAuto: boolean, isTold: () => boolea
   });
   await keys.write(answer).catch((error: Error) => rescued(work, answer, error));
   const kind = isAuto ? "recovery keys" : "key shares";
-  log(`Vault is initialised: ${shares} ${kind}, of which ${threshold} are needed, are in ${keys.place}`);
+  log(
+    `Vault is initialised (seal ${status.type}): ${shares} ${kind}, of which ${threshold} are needed, are in ${keys.place}`,
+  );
 }
 
 /** @throws always, with where the keys are now */
