@@ -31,7 +31,7 @@ export function isUrl(value: string, ...schemes: string[]): boolean {
 const hostOf = (address: string) => URL.parse(address)?.hostname ?? "";
 
 /** Whether a URL stays on this machine. */
-export const isLoopback = (address: string) => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostOf(address));
+const isLoopback = (address: string) => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostOf(address));
 
 /** Whether a URL can be that of a Service, `<service>.<namespace>` with or without what DNS adds. */
 export const isInCluster = (address: string) =>
