@@ -121,6 +121,7 @@ it.each(END_SIGNALS.flatMap((signal) => (["file", "oci"] as const).map((place) =
       const asked = vault.requests.join();
       const found = {
         "it does not say that it was stopped": end === 0,
+        "it goes on though nothing had happened yet": vault.initialized && step < steps.indexOf("before sys/init") + 1,
         "nobody has the keys": vault.initialized && (keys?.keys_base64 as unknown[] | undefined)?.length !== 5,
         "there are keys of a Vault that is as it was": keys !== undefined && !vault.initialized,
         "nobody has the deploy token": asked.includes("create-orphan") && keys?.deploy_token === undefined,

@@ -59,8 +59,9 @@ describe("what must not be left half done", () => {
   it("is not ended by an error that nobody waits for, which is told after it", async () => {
     const before = listeners();
     let done = 0;
-    const stray = undisturbed(async () => {
+    const stray = undisturbed(async (isTold) => {
       (process as NodeJS.EventEmitter).emit("uncaughtException", new Error("the connection is gone"));
+      expect(isTold()).toBe(true);
       done += 1;
     });
     await expect(stray).rejects.toThrow("the connection is gone");

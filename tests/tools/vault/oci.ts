@@ -9,6 +9,7 @@ case "$1 $2 $3" in
     if [ -f "$LOG" ]; then echo '{"data":[{"id":"ocid1.secret","lifecycle-state":"ACTIVE"}]}'; fi ;;
   "vault secret create-base64" | "vault secret update-base64")
     stat -L -c %a "$input" >> "$LOG.modes"
+    ls -A "$TMPDIR" >> "$LOG.modes"
     value secretContentContent "$input" > "$LOG" ;;
   "secrets secret-bundle get-secret-bundle-by-name")
     printf '{"data":{"secret-bundle-content":{"content":"%s"}}}' "$(cat "$LOG")" ;;
