@@ -197,7 +197,7 @@ it("asks for a root token when the policy must change, and gives the token in us
   const first = await kept(file);
   expect(await status("GET", "sys/mounts/secret", first.deploy_token ?? "")).toBe(403);
 
-  await expect(work().run()).rejects.toThrow("has a policy of another version of this program");
+  await expect(work().run()).rejects.toThrow("has the policy of other settings or of another version of this program");
   await work({ rootToken: root }).run();
   expect(await kept(file)).toEqual(first);
   expect(await status("GET", "sys/mounts/secret", first.deploy_token ?? "")).not.toBe(403);

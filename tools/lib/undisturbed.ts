@@ -26,10 +26,11 @@ export async function undisturbed<T>(
     told ??= signal;
     log(`${signal}: in a moment, when what must not be left half done is over`);
   };
-  process.removeAllListeners("uncaughtException");
-  process.on("uncaughtException", (error) => {
+  const keep = (error: Error) => {
     stray ??= error;
-  });
+  };
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", keep);
   for (const signal of END_SIGNALS) process.on(signal, note);
   acts += 1;
   try {
@@ -42,7 +43,7 @@ export async function undisturbed<T>(
     told = undefined;
     stray = undefined;
     for (const signal of END_SIGNALS) process.off(signal, note);
-    process.removeAllListeners("uncaughtException");
+    process.off("uncaughtException", keep);
     for (const listener of listeners) process.on("uncaughtException", listener);
   }
 }

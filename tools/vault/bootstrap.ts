@@ -148,7 +148,7 @@ async function provideDeployToken(work: Bootstrap, kept: Keys): Promise<void> {
   const root = ownRoot ?? work.rootToken;
   if (root === undefined) {
     throw new Error(
-      `the deploy token in ${keys.place} ${works ? "has a policy of another version of this program" : "has ended"}, and Vault's ` +
+      `the deploy token in ${keys.place} ${works ? "has the policy of other settings or of another version of this program" : "has ended"}, and Vault's ` +
         "first root token is revoked. Make a new one from the keys, as docs/vault.md says, and run this again with it in VAULT_TOKEN",
     );
   }
