@@ -9,8 +9,9 @@ const RESERVED = /^(audit|auth|cubbyhole|identity|sys)(\/|$)/;
 /** https://github.com/hashicorp/vault/blob/v1.21.0/vault/policy_store.go, immutablePolicies, and the one of all tokens. */
 const VAULTS_POLICIES = ["default", "root", "response-wrapping", "control-group"];
 
-/** Vault knows policies in small letters alone. */
-const isTaken = (role: string) => [...VAULTS_POLICIES, DEPLOY_POLICY].includes(role.toLowerCase());
+/** Vault knows policies in small letters alone. docs/ci.md gives each stack's runs `oke-platform-<stack>`. */
+const isTaken = (role: string) =>
+  VAULTS_POLICIES.includes(role.toLowerCase()) || `${role.toLowerCase()}-`.startsWith(`${DEPLOY_POLICY}-`);
 
 const installed = (holds: (vault: VaultGiven, given: Given) => boolean) => (given: Given) =>
   given.vault?.install === true && holds(given.vault, given);
@@ -44,7 +45,7 @@ export const vaultRules: readonly Rule<Given>[] = [
     key: "vault.role",
     reads: ["vault.install", "vault.access"],
     when: ({ vault }) => vault !== undefined && (vault.install || vault.access === "managed") && isTaken(vault.role),
-    allowed: `another name with access "managed", which names a policy so, too: ${VAULTS_POLICIES.join(", ")} are Vault's own, and ${DEPLOY_POLICY} is that of the run's token`,
+    allowed: `another name with access "managed", which names a policy so, too: ${VAULTS_POLICIES.join(", ")} are Vault's own, and ${DEPLOY_POLICY}, with or without more after a -, is that of a run's token`,
   },
   // Before all others: nothing else about a Vault that is not to be installed is worth telling.
   {

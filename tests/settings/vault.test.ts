@@ -83,13 +83,20 @@ describe("names that are others'", () => {
   const token = "the mount path of a Kubernetes auth backend; token is Vault's own";
   const managed = (changes: Raw) => there({ access: "managed", ...changes });
   itRefuses([
-    ...["default", "root", "Root", "response-wrapping", "control-group", "oke-platform", "OKE-Platform"].map(
-      (role): [string, Raw, string] => [
-        `a role that is managed and named ${role}`,
-        managed({ role }),
-        `vault.role is "${role}"; allowed: ${words}`,
-      ],
-    ),
+    ...[
+      "default",
+      "root",
+      "Root",
+      "response-wrapping",
+      "control-group",
+      "oke-platform",
+      "OKE-Platform",
+      "oke-platform-prod",
+    ].map((role): [string, Raw, string] => [
+      `a role that is managed and named ${role}`,
+      managed({ role }),
+      `vault.role is "${role}"; allowed: ${words}`,
+    ]),
     ["one of an installed Vault", installed({ role: "default" }), `vault.role is "default"; allowed: ${words}`],
     ["the backend of tokens", there({ authPath: "token" }), `vault.authPath is "token"; allowed: ${token}`],
     ["what is below it", managed({ authPath: "token/a" }), `vault.authPath is "token/a"; allowed: ${token}`],
