@@ -79,7 +79,7 @@ it.each(["a b", "*", "https://vault*"])("an audience that a policy reads in anot
 
 describe("names that are others'", () => {
   const words =
-    "another name with access \"managed\", which names a policy so, too: default, root, response-wrapping, control-group are Vault's own, and oke-platform is that of the run's token";
+    "another name with access \"managed\", which names a policy so, too: default, root, response-wrapping, control-group are Vault's own, and oke-platform, with or without more after a -, is that of a run's token";
   const token = "the mount path of a Kubernetes auth backend; token is Vault's own";
   const managed = (changes: Raw) => there({ access: "managed", ...changes });
   itRefuses([
