@@ -10,9 +10,11 @@ const common = {
   size: "small",
   phase: "complete",
   externalSecrets: { install: true, namespace: "external-secrets", serviceAccount: "external-secrets" },
+  certificate: { key: "ecdsa-p256" },
   reflector: { namespaces: ["istio-system"] },
   charts,
   services: [],
+  tenancy: { routes: [], certificates: [], secrets: [] },
 };
 
 describe("what a stack asks for", () => {
