@@ -71,6 +71,13 @@ export class Issuer extends pulumi.ComponentResource {
   }
 }
 
+/** The ClusterIssuers that the program makes, the one of the certificate first. */
+export const issuerNames = (issuer: IssuerSettings): string[] =>
+  issuer.kind === "ca" ? [CA_ISSUER, rootOf(CA_ISSUER)] : [issuerName(issuer)];
+
+/** Signs a CA's own certificate. */
+const rootOf = (issuer: string) => `${issuer}-root`;
+
 /** The key in the Secret that binds an ACME account. */
 const EAB_KEY = "hmac-key";
 
@@ -113,7 +120,7 @@ export function certificateAuthority(
   { issuer, namespace, signsIn, duration }: CertificateAuthorityArgs,
   parent: pulumi.Resource,
 ): CustomResource {
-  const selfSigned = clusterIssuer(`${name}-root`, `${issuer}-root`, { selfSigned: {} }, { parent });
+  const selfSigned = clusterIssuer(`${name}-root`, rootOf(issuer), { selfSigned: {} }, { parent });
   const root = awaited<ICertificate>(
     `${name}-root-certificate`,
     {
@@ -124,7 +131,7 @@ export function certificateAuthority(
         isCA: true,
         commonName: issuer,
         secretName: issuer,
-        issuerRef: { kind: "ClusterIssuer", name: `${issuer}-root` },
+        issuerRef: { kind: "ClusterIssuer", name: rootOf(issuer) },
         ...(duration !== undefined && { duration }),
         ...(signsIn !== undefined && { secretTemplate: { annotations: reflection([signsIn]) } }),
       },

@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
+import { SCOPE_GATEWAYS } from "../settings/istio-ownership.ts";
 import type { Size } from "../settings/size.ts";
+import type { Door } from "../settings/tenancy.ts";
 import { GATEWAY_CHART } from "./ingress-gateway.ts";
 import { oneMinorAtATime } from "./istio-step.ts";
 import { ownNamespace, RUNTIME_DEFAULT } from "./namespace.ts";
@@ -11,6 +13,8 @@ import { requests, spread } from "./sizing.ts";
 export interface IstioArgs {
   readonly chart: IstioChart;
   readonly size: Size;
+  /** Who, beside the platform, may route hosts through its gateway. */
+  readonly routes: Door;
 }
 
 /** Where the control plane and the ingress gateway run; the namespace is the stack's own, and goes with a destroy. */
@@ -54,7 +58,12 @@ export class Istio extends pulumi.ComponentResource {
         source: args.chart,
         releaseName: ISTIOD_RELEASE,
         namespace: namespace.metadata.name,
-        values: { ...RUNTIME_DEFAULT, ...sizes[args.size] },
+        values: {
+          ...RUNTIME_DEFAULT,
+          // Mesh-wide: no Gateway selects pods of another namespace than its own, ours or anybody's.
+          ...(args.routes !== "all" && { env: { [SCOPE_GATEWAYS]: "true" } }),
+          ...sizes[args.size],
+        },
         policies: args.chart.reach && ISTIO_POLICIES,
         overrides: args.chart.values?.istiod,
       },

@@ -16,6 +16,7 @@ import type { Rule } from "./rule.ts";
 import { services } from "./services.ts";
 import { size } from "./size.ts";
 import { definedTags, freeformTags, tagsRules } from "./tags.ts";
+import { tenancy, tenancyRules } from "./tenancy.ts";
 import { vault } from "./vault.ts";
 import { vaultRules } from "./vault-rules.ts";
 
@@ -41,6 +42,7 @@ export const fields = {
   charts,
   chartsPassword,
   services,
+  tenancy,
 };
 
 export const schema = map(fields);
@@ -74,6 +76,7 @@ export const rules: readonly Rule<Given>[] = [
   ...chartsRules,
   ...cloudflareRules,
   ...gatewayRules,
+  ...tenancyRules,
   ...vaultRules,
   ...domainRules,
   ...limitRules,

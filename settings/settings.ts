@@ -14,6 +14,7 @@ import type { ReflectorSettings } from "./reflector.ts";
 import { type Service, servicesOf } from "./services.ts";
 import type { Size } from "./size.ts";
 import { tagsOf } from "./tags.ts";
+import { type TenancySettings, tenancyOf } from "./tenancy.ts";
 import { type Phase, type VaultSettings, vaultOf } from "./vault.ts";
 
 /** What a stack asks for: every default filled in, every rule kept. */
@@ -40,6 +41,7 @@ export interface Settings {
   readonly gateway: GatewaySettings;
   readonly charts: ChartsSettings;
   readonly services: Service[];
+  readonly tenancy: TenancySettings;
 }
 
 /** Mistakes in a stack's configuration: how many, and one line for each. */
@@ -76,5 +78,6 @@ export function parseSettings(config: StackConfig): Settings {
     gateway: gatewayOf(given),
     charts: withPolicies(chartsOf(given), given, issuer, vault),
     services: servicesOf(services, baseDomain),
+    tenancy: tenancyOf(given),
   };
 }

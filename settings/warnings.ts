@@ -1,6 +1,7 @@
 import { isEverybody } from "./cidr.ts";
 import type { Settings } from "./settings.ts";
 import { supportWarnings } from "./support.ts";
+import { openings } from "./tenancy.ts";
 
 /**
  * What an operator should know before these settings are applied; none of it stops an `up`.
@@ -8,7 +9,7 @@ import { supportWarnings } from "./support.ts";
  * @param today the date that support windows are compared with
  */
 export function warnings(settings: Settings, today: Date): string[] {
-  const { reflector, vault, records, charts, domain, baseDomain, loadBalancer } = settings;
+  const { reflector, vault, records, charts, domain, baseDomain, loadBalancer, tenancy } = settings;
   const expiresDays = vault?.token.kind === "scoped" ? vault.token.expiresDays : undefined;
   const notes: [applies: boolean, note: string][] = [
     [
@@ -34,6 +35,7 @@ export function warnings(settings: Settings, today: Date): string[] {
   ];
   return [
     ...notes.filter(([applies]) => applies).map(([, note]) => note),
+    ...openings(tenancy, baseDomain),
     ...supportWarnings({ certManager: charts.certManager.version, istio: charts.istio.version }, today),
   ];
 }

@@ -16,6 +16,7 @@ const bound: Where = (variant) => variant.includes("bound");
 const table: Record<"always" | "with Vault's content", Record<string, Where>> = {
   always: {
     "ingress-gateway → istio": everywhere,
+    "istio → route-policy": everywhere,
     "istio-istiod → istio-base": everywhere,
     "routes → istio": everywhere,
     "routes → vault-server": installed,
@@ -31,6 +32,7 @@ const table: Record<"always" | "with Vault's content", Record<string, Where>> = 
   "with Vault's content": {
     "certificate → issuer": everywhere,
     "issuer → cert-manager": withoutToken,
+    "issuer → certificate-policy": everywhere,
     "issuer → issuer-eab": bound,
     "issuer → issuer-root-certificate": withoutToken,
     "issuer → token-secret": withToken,

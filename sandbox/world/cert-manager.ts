@@ -1,5 +1,16 @@
+import { policyRefusal } from "./admission.ts";
 import { mayEditZone, propagation } from "./cloudflare.ts";
-import { type Acme, authorityOf, ISSUERS, issuerOf, register, secretOf, secretSeen, signerOf } from "./issuers.ts";
+import {
+  type Acme,
+  authorityOf,
+  ISSUERS,
+  issuerOf,
+  issuerRetry,
+  register,
+  secretOf,
+  secretSeen,
+  signerOf,
+} from "./issuers.ts";
 import { customResource, lookAgain, runs, startsWith } from "./kubernetes.ts";
 import { backoff, HOUR, type Item, type Spec } from "./state.ts";
 import type { Happening, System, World } from "./world.ts";
@@ -48,12 +59,19 @@ function startCertificate(world: World, item: Item): void {
   else world.after(0, "issue", item);
 }
 
-const issue: Happening = (world, item) => {
+const issue: Happening = (world, item, tries) => {
   if (!runs(world, "cert-manager")) return;
   const issuer = signerOf(world, item);
   if (issuer?.ready !== true) {
     const { name, kind } = issuerOf(item);
     item.reason = `Referenced "${kind}" not ready: ${name}`;
+    return;
+  }
+  // Each issuance is a request of its own, which is judged like anybody's.
+  const refused = policyRefusal(world, "certificaterequests.cert-manager.io", { ...item, kind: "CertificateRequest" });
+  if (refused !== undefined) {
+    item.reason = refused;
+    world.after(issuerRetry(tries), "issue", item, tries + 1);
     return;
   }
   item.status.issuing = true;

@@ -128,7 +128,10 @@ export const charts: Readonly<Record<string, Chart>> = {
     seconds: 30,
     objects: (release) => [
       ...services(release, ["istiod"]),
-      ...deployments(release, ["istiod"], fitting(release.values.seccompProfile !== undefined)),
+      ...deployments(release, ["istiod"], {
+        env: release.values.env ?? {},
+        ...fitting(release.values.seccompProfile !== undefined),
+      }),
       validating(`istio-validator-${release.namespace}`, [
         istioValidation("rev.validation.istio.io", release.namespace),
       ]),

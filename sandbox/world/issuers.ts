@@ -7,7 +7,7 @@ import type { Happening, World } from "./world.ts";
 // Secrets are in theirs; and what each of them waits for.
 
 /** Retries of issuers: https://github.com/cert-manager/cert-manager/blob/v1.20.0/pkg/controller/util.go#L39 */
-const issuerRetry = (tries: number) => backoff(5, 300, tries);
+export const issuerRetry = (tries: number) => backoff(5, 300, tries);
 
 export type Acme = {
   server: string;

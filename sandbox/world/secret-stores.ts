@@ -74,6 +74,14 @@ export function mayRead(world: World, policies: string[], mount: string, path: s
   );
 }
 
+/** https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/secretstore/client_manager.go */
+export function conditionRefusal(store: Item, { namespace }: Item): string | undefined {
+  const conditions = store.spec.conditions as { namespaces: string[] }[] | undefined;
+  return conditions === undefined || conditions.some(({ namespaces }) => namespaces.includes(namespace))
+    ? undefined
+    : `using cluster store "${store.name}" is not allowed from namespace "${namespace}": denied by spec.condition`;
+}
+
 /** Why a client that is set up like this cannot speak to an installed Vault. */
 function transportRefusal(world: World, { server, caProvider }: VaultProvider): string | undefined {
   const tls = speaksTls(world);

@@ -1,3 +1,5 @@
+import { admission } from "./admission.ts";
+import { attackers } from "./attackers.ts";
 import { certManager } from "./cert-manager.ts";
 import { cloudflare } from "./cloudflare.ts";
 import { externalSecrets } from "./external-secrets.ts";
@@ -19,6 +21,7 @@ import { type Latencies, type System, World } from "./world.ts";
 const systems: readonly System[] = [
   kubernetes,
   podSecurity,
+  admission,
   webhookCa,
   helm,
   cloudController,
@@ -29,6 +32,7 @@ const systems: readonly System[] = [
   certManager,
   reflector,
   istio,
+  attackers,
 ];
 
 /** Seconds that each thing takes: runs on real components, and published provisioning times. */

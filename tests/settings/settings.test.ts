@@ -14,6 +14,7 @@ const common = {
   reflector: { namespaces: ["istio-system"] },
   charts,
   services: [],
+  tenancy: { routes: [], certificates: [], secrets: [] },
 };
 
 describe("what a stack asks for", () => {

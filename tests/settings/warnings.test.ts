@@ -15,6 +15,11 @@ const notCovered =
 const aroundIt =
   "cloudflare.proxied is true and loadBalancer.allowedCidrs lets everybody in: who finds the address out goes past Cloudflare, and all that it keeps away; allow its ranges alone, https://www.cloudflare.com/ips/";
 const past = "Istio 1.26.4 is past its end of support, 2025-12-22; choose a newer version in charts";
+const openToAll = [
+  'tenancy.routes is "all": whoever may make a VirtualService can answer for every host below cluster.example.com, those of services too, under the platform\'s certificate',
+  'tenancy.certificates is "all": every namespace can have certificates of every name that the issuer can prove, cluster.example.com and its wildcard among them',
+  'tenancy.secrets is "all": every namespace can read all that the store\'s role may read in Vault, the DNS token among it',
+];
 const supplied = { cloudflareApiToken: "s3same" };
 const noToken = { acme: { server: "ca" } };
 
@@ -53,12 +58,22 @@ describe("warnings", () => {
     ],
     ["the proxy without a load balancer", { ...elsewhere, cloudflare: { proxied: true } }],
     ["the proxy without a token", { ...noToken, cloudflare: { token: "none", proxied: true } }],
+    ["what is open to nobody", { tenancy: { routes: "platform", certificates: [], secrets: "platform" } }],
+    [
+      "what is open to some",
+      { tenancy: { routes: ["b", "a"], certificates: ["apps"], secrets: ["apps"] } },
+      "tenancy.routes is open to a, b: what they answer for any host below cluster.example.com that services does not have is served under the platform's certificate",
+      "tenancy.certificates is open to apps: they can have certificates of every name that the issuer can prove, cluster.example.com and its wildcard among them",
+      "tenancy.secrets is open to apps: they can read all that the store's role may read in Vault, the DNS token among it",
+    ],
+    ["what is open to all", { tenancy: { routes: "all", certificates: "all", secrets: "all" } }, ...openToAll],
     [
       "all at once",
       {
         reflector: { namespaces: "all" },
         cloudflare: { tokenExpiresDays: 1, proxied: true },
         ...installed(),
+        tenancy: { routes: "all", certificates: "all", secrets: "all" },
         charts: { certManager: { version: "v1.20.0" }, istio: { version: "1.26.4" } },
       },
       everywhere,
@@ -66,6 +81,7 @@ describe("warnings", () => {
       firstPhase,
       notCovered,
       aroundIt,
+      ...openToAll,
       past,
     ],
   ])("about %s", (_what, changes, ...notes) => {

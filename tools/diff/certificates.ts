@@ -1,6 +1,6 @@
 import { CERTIFICATE_INPUTS, copiesOf, keyOf, TLS_SECRET } from "../../components/certificate.ts";
 import { directoryIn } from "../../components/issuer.ts";
-import { isGatewayHosts, isMinTls } from "../../components/routing.ts";
+import { isGatewayHosts, isMinTls } from "../../components/tls-gateway.ts";
 import type { Registration } from "../../project/record.ts";
 import { type Properties, valueAt } from "../../project/registration.ts";
 import { letsEncrypt } from "../../settings/acme.ts";

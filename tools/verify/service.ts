@@ -1,4 +1,4 @@
-import { HSTS, hstsValue, virtualServiceName } from "../../components/routing.ts";
+import { HSTS, hstsValue, virtualServiceName } from "../../components/routes.ts";
 import type { GatewaySettings } from "../../settings/gateway.ts";
 import type { Service } from "../../settings/services.ts";
 import { ok, problem, type Verdict } from "../lib/checks.ts";

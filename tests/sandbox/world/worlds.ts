@@ -1,4 +1,4 @@
-import { emptyWorld } from "../../../sandbox/world/beginnings.ts";
+import { emptyWorld, peaceful } from "../../../sandbox/world/beginnings.ts";
 import { privateAddressOf } from "../../../sandbox/world/load-balancer.ts";
 import { type Item, type Request, type State, sha256 } from "../../../sandbox/world/state.ts";
 import { openWorld } from "../../../sandbox/world/systems.ts";
@@ -34,7 +34,7 @@ export function having(world: World, ...requests: Request[]): World {
   for (const request of requests) readyAfter(world, world.create(request));
   return world;
 }
-export const fresh = (...requests: Request[]) => having(openWorld(emptyWorld()), ...requests);
+export const fresh = (...requests: Request[]) => having(openWorld(peaceful(emptyWorld())), ...requests);
 
 /** Lets the clock run until an object is ready, and says how long that took; fails when it never is. */
 export function readyAfter(world: World, item: Item, limit = 100 * DAY): number {
