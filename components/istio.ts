@@ -62,6 +62,7 @@ export class Istio extends pulumi.ComponentResource {
           ...RUNTIME_DEFAULT,
           // Mesh-wide: no Gateway selects pods of another namespace than its own, ours or anybody's.
           ...(args.routes !== "all" && { env: { [SCOPE_GATEWAYS]: "true" } }),
+          ...RUNTIME_DEFAULT,
           ...sizes[args.size],
         },
         policies: args.chart.reach && ISTIO_POLICIES,

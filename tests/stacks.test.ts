@@ -52,8 +52,8 @@ describe("lab", () => {
       ),
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.26.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.26.4", {
-        seccompProfile,
         env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
+        seccompProfile,
         autoscaleEnabled: false,
         replicaCount: 1,
         global: { defaultPodDisruptionBudget: { enabled: false } },
@@ -175,8 +175,8 @@ describe("prod", () => {
       ),
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.31.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.31.4", {
-        seccompProfile,
         env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
+        seccompProfile,
         autoscaleEnabled: true,
         autoscaleMin: 2,
         autoscaleMax: 5,

@@ -6,6 +6,9 @@ import { chartRelease } from "../release.ts";
 import { requests, spread } from "../sizing.ts";
 import type { VaultSeal } from "./seal.ts";
 
+/** Where Vault's pods have the volume for the audit log. */
+export const AUDIT_DIRECTORY = "/vault/audit";
+
 /** The Secret with the certificate of an installed Vault, and its CA. */
 export const VAULT_TLS_SECRET = "vault-tls";
 
@@ -44,7 +47,7 @@ export class VaultServer extends pulumi.ComponentResource {
     `namespace ${this.namespace}: the volumes with all that Vault holds; set vault.initialized to false before the next up`,
   ];
   /** Where an audit device may write. */
-  readonly auditPath = "/vault/audit";
+  readonly auditPath = AUDIT_DIRECTORY;
 
   constructor(name: string, args: VaultServerArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultServer", name, {}, opts);

@@ -20,8 +20,8 @@ import { type Latencies, type System, World } from "./world.ts";
 /** All systems. A controller comes before those that watch what it makes. */
 const systems: readonly System[] = [
   kubernetes,
-  podSecurity,
   admission,
+  podSecurity,
   webhookCa,
   helm,
   cloudController,
