@@ -84,7 +84,7 @@ it("goes through all steps, each with the changes that are expected of it", asyn
   const more = { name: "one-more", namespace: NAMESPACE, service: "echo", port: 80 };
   expect(await up(withService(values, more))).toEqual({ same: 43, create: 1, update: 1 });
   expect(await up(withIstio(values))).toEqual({ same: 42, update: 3 });
-  expect((await stack.destroy()).summary.resourceChanges).toEqual({ delete: 43 });
+  expect((await stack.destroy()).summary.resourceChanges).toEqual({ delete: 45 });
   expect(await up()).toEqual({ create: 42, import: 3 });
   expect((await stack.getAllConfig())["oke-platform:cloudflareApiToken"]).toEqual({ value: TOKEN, secret: true });
 });
