@@ -131,6 +131,7 @@ export const variants: readonly Variant[] = [
       definedTags: { Operations: { CostCenter: "42" } },
       networkPolicies: true,
       vault: { ...VAULT, access: "managed", audiences: ["vault"] },
+      tenancy: { routes: ["default"], certificates: ["default"], secrets: ["default"] },
       services: [
         { name: "vault", namespace: "vault", port: 8200, timeoutSeconds: 30 },
         { name: "argocd", namespace: "argocd", service: "argocd-server", port: 443, protocol: "https" },
