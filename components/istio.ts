@@ -5,6 +5,7 @@ import { SCOPE_GATEWAYS } from "../settings/istio-ownership.ts";
 import type { Size } from "../settings/size.ts";
 import type { Door } from "../settings/tenancy.ts";
 import { GATEWAY_CHART } from "./ingress-gateway.ts";
+import { oneMinorAtATime } from "./istio-step.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
@@ -47,7 +48,7 @@ export class Istio extends pulumi.ComponentResource {
         values: {},
         overrides: args.chart.values?.base,
       },
-      { parent: this },
+      { parent: this, hooks: { beforeUpdate: [oneMinorAtATime(`${name}-base`)] } },
     );
     chartRelease(
       `${name}-istiod`,
@@ -65,6 +66,7 @@ export class Istio extends pulumi.ComponentResource {
       },
       {
         parent: this,
+        hooks: { beforeUpdate: [oneMinorAtATime(`${name}-istiod`)] },
         // istiod does not get ready without the CRDs and the service account that base installs.
         dependsOn: [base],
       },

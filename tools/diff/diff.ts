@@ -1,6 +1,7 @@
 import type { Registration } from "../../project/record.ts";
 import { certificates } from "./certificates.ts";
 import { type Change, changesBetween } from "./compare.ts";
+import { continuity } from "./continuity.ts";
 import { dns } from "./dns.ts";
 import { loadBalancer } from "./load-balancer.ts";
 import { releases, versions } from "./releases.ts";
@@ -40,7 +41,7 @@ export interface StackDiff {
 }
 
 /** By subject, in the order in which they are told. Each takes what is its own, and leaves the rest to the next. */
-const tellers = [routes, certificates, versions, loadBalancer, releases, dns, order, rest];
+const tellers = [continuity, routes, certificates, versions, loadBalancer, releases, dns, order, rest];
 
 /** Compares a stack in two revisions. */
 export function diffOf({ stack, before, after }: StackPair): StackDiff {

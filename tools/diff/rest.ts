@@ -54,10 +54,7 @@ export function plainly(change: Change): Statement {
       return { text: `${subject} is removed`, risk: removals[kindOf(resource)], changes };
     case "replaced": {
       const fixed = fields.filter(({ path }) => isUnder(path, ...immutableInputs(resource.type)));
-      const risk =
-        resource.type === "pulumi:providers:kubernetes"
-          ? "Another cluster: everything is made anew in it."
-          : "It cannot be changed in place: another is made, and the one that is in use is deleted.";
+      const risk = "It cannot be changed in place: another is made, and the one that is in use is deleted.";
       return { text: `${subject} is replaced: ${briefly(fixed)}`, risk, changes };
     }
   }
