@@ -32,7 +32,7 @@ import { readSettings } from "./settings/read.ts";
 
 guardRun();
 const settings = readSettings(new Date());
-const { charts, size, hosts, services, tenancy, records, externalSecrets: reader } = settings;
+const { charts, size, hosts, services, tenancy, records, certificate: asked, externalSecrets: reader } = settings;
 // Before anything is registered, so that a Vault that is sealed or out of reach stops the run while nothing is touched.
 const vault = await openVault("vault", settings.vault);
 const { cluster } = new Continuity("continuity", { cluster: settings.cluster, reader });
@@ -45,7 +45,7 @@ const certificatePolicy = certificatePolicyOf("certificate-policy", settings, in
 
 // The operators.
 const certManager = new CertManager("cert-manager", { chart: charts.certManager, size }, inCluster());
-new Reflector("reflector", { chart: charts.reflector }, inCluster());
+const reflector = new Reflector("reflector", { chart: charts.reflector }, inCluster());
 const istio = new Istio(
   "istio",
   { chart: charts.istio, size, routes: tenancy.routes },
@@ -90,6 +90,8 @@ const vaultTls =
       certManager,
       // Its release makes the namespace that the certificate goes to.
       vaultServer,
+      // It brings the CA to the issuer, and a Reflector that does not come up must fail itself.
+      reflector,
       // The gateway's part goes to Istio's namespace, and is of a kind of Istio's.
       istio,
     ),
@@ -161,7 +163,7 @@ if (settings.phase === "complete") {
   );
   certificate = new WildcardCertificate(
     "certificate",
-    { namespace: certManager.namespace, hosts, issuer, copies: settings.reflector.namespaces, records },
+    { namespace: certManager.namespace, hosts, issuer, copies: settings.reflector.namespaces, records, ...asked },
     inCluster(
       // An account that cannot be registered must fail there, not half an hour later at the certificate.
       issuer,
@@ -180,7 +182,7 @@ if (settings.phase === "complete") {
 }
 new Routes(
   "routes",
-  { gatewayNamespace: istio.namespace, services },
+  { ...settings.gateway, gatewayNamespace: istio.namespace, services },
   inCluster(
     // The API server knows the kind only when Istio runs, and istiod checks it, on delete too.
     istio,

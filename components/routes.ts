@@ -11,6 +11,8 @@ export const virtualServiceName = (service: string) => `${service}-vs`;
 export interface RoutesArgs {
   /** Namespace of the Gateway to attach to. */
   readonly gatewayNamespace: string;
+  /** For how long browsers ask for HTTPS alone. @default - as the services say */
+  readonly hstsSeconds: number | undefined;
   readonly services: readonly Service[];
 }
 
@@ -37,6 +39,7 @@ export class Routes extends pulumi.ComponentResource {
               {
                 match: [{ uri: { prefix: "/" } }],
                 route: [{ destination: { host: service.service, port: { number: service.port } } }],
+                ...hsts(args.hstsSeconds),
                 ...(service.timeoutSeconds !== undefined && { timeout: `${service.timeoutSeconds}s` }),
               },
             ],
@@ -53,6 +56,15 @@ export class Routes extends pulumi.ComponentResource {
     this.registerOutputs();
   }
 }
+
+/** The header with which browsers are told to ask for HTTPS alone. */
+export const HSTS = "Strict-Transport-Security";
+
+/** Its value. https://www.rfc-editor.org/rfc/rfc6797#section-6.1 */
+export const hstsValue = (seconds: number): string => `max-age=${seconds}`;
+
+const hsts = (seconds: number | undefined) =>
+  seconds === undefined ? {} : { headers: { response: { set: { [HSTS]: hstsValue(seconds) } } } };
 
 /** Where a host goes. */
 export interface RoutedHost {

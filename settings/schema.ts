@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { acme, acmeEabHmacKey, acmeRules } from "./acme.ts";
+import { certificate } from "./certificate.ts";
 import { charts, chartsPassword, chartsRules } from "./charts.ts";
 import { cloudflare, cloudflareApiToken, cloudflareRules } from "./cloudflare.ts";
 import { cluster, clusterRules } from "./cluster.ts";
@@ -33,6 +34,7 @@ export const fields = {
   cloudflareApiToken,
   vault,
   externalSecrets,
+  certificate,
   reflector,
   gateway,
   charts,

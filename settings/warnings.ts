@@ -1,3 +1,4 @@
+import { isEverybody } from "./cidr.ts";
 import type { Settings } from "./settings.ts";
 import { supportWarnings } from "./support.ts";
 import { openings } from "./tenancy.ts";
@@ -7,10 +8,8 @@ import { openings } from "./tenancy.ts";
  *
  * @param today the date that support windows are compared with
  */
-export function warnings(
-  { reflector, vault, records, charts, domain, baseDomain, tenancy }: Settings,
-  today: Date,
-): string[] {
+export function warnings(settings: Settings, today: Date): string[] {
+  const { reflector, vault, records, charts, domain, baseDomain, loadBalancer, tenancy } = settings;
   const expiresDays = vault?.token.kind === "scoped" ? vault.token.expiresDays : undefined;
   const notes: [applies: boolean, note: string][] = [
     [
@@ -28,6 +27,10 @@ export function warnings(
     [
       records?.proxied === true && baseDomain !== domain,
       `cloudflare.proxied is true: Cloudflare's own certificate covers *.${domain} only; *.${baseDomain} needs a paid edge certificate`,
+    ],
+    [
+      records?.proxied === true && isEverybody(loadBalancer?.allowedCidrs ?? []),
+      "cloudflare.proxied is true and loadBalancer.allowedCidrs lets everybody in: who finds the address out goes past Cloudflare, and all that it keeps away; allow its ranges alone, https://www.cloudflare.com/ips/",
     ],
   ];
   return [

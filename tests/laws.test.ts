@@ -123,7 +123,7 @@ describe.each(variants)("$name", (variant) => {
 
   it("waits for Ready, with a timeout, where a controller says it", () => {
     const awaited = made.filter(({ inputs }) =>
-      ["ClusterSecretStore", "ExternalSecret", "ClusterIssuer", "Certificate"].includes(String(inputs.kind)),
+      ["ClusterSecretStore", "ExternalSecret", "ClusterIssuer", "Issuer", "Certificate"].includes(String(inputs.kind)),
     );
     for (const { inputs, options } of awaited) {
       expect((inputs.metadata as { annotations: Properties }).annotations["pulumi.com/waitFor"]).toBe(
@@ -189,6 +189,6 @@ describe("the program's text", () => {
       }
     }
     expect(bare).toEqual([]);
-    expect(edges).toBe(22);
+    expect(edges).toBe(23);
   });
 });

@@ -41,7 +41,8 @@ describe("settings other than the defaults", () => {
       },
       externalSecrets: { namespace: "eso", serviceAccount: "reader" },
       reflector: { namespaces: ["edge"] },
-      gateway: { minTls: "1.3" },
+      certificate: { key: "rsa-2048" },
+      gateway: { minTls: "1.3", hstsSeconds: 300 },
       charts: {
         certManager: { values: { a: 1 } },
         reflector: { values: { b: 2 } },
@@ -57,6 +58,7 @@ describe("settings other than the defaults", () => {
   it("reach the certificate and the issuer", () => {
     expect(inputsOf("certificate").spec).toMatchObject({
       dnsNames: ["*.apps.example.com", "apps.example.com"],
+      privateKey: { algorithm: "RSA", size: 2048 },
       secretTemplate: {
         annotations: { "reflector.v1.k8s.emberstack.com/reflection-auto-namespaces": "edge,istio-system" },
       },
@@ -109,7 +111,12 @@ describe("settings other than the defaults", () => {
     });
     expect(inputsOf("routes-default/web").spec).toMatchObject({
       hosts: ["apps.example.com"],
-      http: [{ route: [{ destination: { host: "site", port: { number: 80 } } }] }],
+      http: [
+        {
+          headers: { response: { set: { "Strict-Transport-Security": "max-age=300" } } },
+          route: [{ destination: { host: "site", port: { number: 80 } } }],
+        },
+      ],
     });
   });
 

@@ -118,6 +118,7 @@ export const common = {
       secretName: "cert-manager-tls-wildcard-cluster",
       dnsNames: [WILDCARD, BASE],
       issuerRef: { kind: "ClusterIssuer", name: "cluster-issuer-letsencrypt" },
+      privateKey: { algorithm: "ECDSA", size: 256 },
       secretTemplate: {
         annotations: {
           "reflector.v1.k8s.emberstack.com/reflection-allowed": "true",
@@ -150,6 +151,12 @@ export const common = {
   "dns-records-base": record(BASE),
   "ingress-gateway-service": expect.anything(),
 };
+
+/** The Certificate with another private key. */
+export const withKey = (privateKey: object) => ({
+  ...common.certificate,
+  spec: { ...common.certificate.spec, privateKey },
+});
 
 export function virtualService(name: string, namespace: string, host: string, port: number) {
   return {

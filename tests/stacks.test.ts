@@ -16,6 +16,7 @@ import {
   requests,
   spread,
   token,
+  withKey,
 } from "./stack-objects.ts";
 
 // What the shipped stacks register, object by object and value by value. This proves what is asked for.
@@ -94,6 +95,7 @@ describe("lab", () => {
       ),
       "load-balancer-ip": { compartmentId: COMPARTMENT, lifetime: "RESERVED", displayName: "oke-platform-lab" },
       "dns-token-1": token("lab"),
+      certificate: withKey({ algorithm: "RSA", size: 2048 }),
       issuer: issuer({}),
     });
     expect(named(registrations, "load-balancer-ip").options).toMatchObject({

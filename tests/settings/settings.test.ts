@@ -10,6 +10,7 @@ const common = {
   size: "small",
   phase: "complete",
   externalSecrets: { install: true, namespace: "external-secrets", serviceAccount: "external-secrets" },
+  certificate: { key: "ecdsa-p256" },
   reflector: { namespaces: ["istio-system"] },
   charts,
   services: [],

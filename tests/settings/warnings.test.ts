@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { warnings } from "../../settings/warnings.ts";
-import { elsewhere, installed, type Raw, settingsOf, there } from "./stacks.ts";
+import { balanced, elsewhere, installed, type Raw, settingsOf, there } from "./stacks.ts";
 
 const TODAY = new Date("2026-11-23");
 const warningsOf = (changes: Raw) => warnings(settingsOf(changes), TODAY);
@@ -12,6 +12,8 @@ const firstPhase =
   "vault.initialized is false: phase 1 of 2, Vault is installed and what needs it waits (on a running stack this takes certificate and Gateway down); after this up: npm run vault:init -- --stack <stack> --keys-file <file>";
 const notCovered =
   "cloudflare.proxied is true: Cloudflare's own certificate covers *.example.com only; *.cluster.example.com needs a paid edge certificate";
+const aroundIt =
+  "cloudflare.proxied is true and loadBalancer.allowedCidrs lets everybody in: who finds the address out goes past Cloudflare, and all that it keeps away; allow its ranges alone, https://www.cloudflare.com/ips/";
 const past = "Istio 1.26.4 is past its end of support, 2025-12-22; choose a newer version in charts";
 const openToAll = [
   'tenancy.routes is "all": whoever may make a VirtualService can answer for every host below cluster.example.com, those of services too, under the platform\'s certificate',
@@ -31,11 +33,28 @@ describe("warnings", () => {
     ["the first phase of an installed Vault", installed(), firstPhase],
     ["one that is initialised", installed({ initialized: true })],
     ["one that is there", there({ access: "managed" })],
-    ["the proxy", { cloudflare: { proxied: true } }, notCovered],
-    ["the proxy with a supplied token", { ...supplied, cloudflare: { token: "supplied", proxied: true } }, notCovered],
+    ["the proxy", { cloudflare: { proxied: true } }, notCovered, aroundIt],
+    [
+      "the proxy, and the world in two halves",
+      { ...balanced({ allowedCidrs: ["0.0.0.0/1", "128.0.0.0/1"] }), cloudflare: { proxied: true } },
+      notCovered,
+      aroundIt,
+    ],
+    [
+      "the proxy, and nobody beside it",
+      { ...balanced({ allowedCidrs: ["173.245.48.0/20", "104.16.0.0/13"] }), cloudflare: { proxied: true } },
+      notCovered,
+    ],
+    [
+      "the proxy with a supplied token",
+      { ...supplied, cloudflare: { token: "supplied", proxied: true } },
+      notCovered,
+      aroundIt,
+    ],
     [
       "the proxy where its own certificate covers the hosts",
       { baseDomain: "example.com", cloudflare: { proxied: true } },
+      aroundIt,
     ],
     ["the proxy without a load balancer", { ...elsewhere, cloudflare: { proxied: true } }],
     ["the proxy without a token", { ...noToken, cloudflare: { token: "none", proxied: true } }],
@@ -61,6 +80,7 @@ describe("warnings", () => {
       ends(1),
       firstPhase,
       notCovered,
+      aroundIt,
       ...openToAll,
       past,
     ],

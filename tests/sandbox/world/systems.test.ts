@@ -28,6 +28,7 @@ it("has these latencies, in seconds", () => {
     ClusterSecretStore: 1,
     ExternalSecret: 2,
     ClusterIssuer: 3,
+    Issuer: 1,
     Gateway: 0.5,
     VirtualService: 0.5,
     DestinationRule: 0.5,
