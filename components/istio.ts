@@ -4,6 +4,7 @@ import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import { SCOPE_GATEWAYS } from "../settings/istio-ownership.ts";
 import type { Size } from "../settings/size.ts";
 import type { Door } from "../settings/tenancy.ts";
+import { filled, type Judged } from "./admission.ts";
 import { GATEWAY_CHART } from "./ingress-gateway.ts";
 import { oneMinorAtATime } from "./istio-step.ts";
 import { chartRelease } from "./release.ts";
@@ -27,6 +28,10 @@ const BASE_CHART = "base";
 const ISTIOD_CHART = "istiod";
 /** The charts of Istio, which share a version and go from one minor version to the next. */
 export const ISTIO_CHARTS: readonly string[] = [BASE_CHART, ISTIOD_CHART, GATEWAY_CHART];
+
+/** Whether a release is of istiod's chart, wherever that comes from. */
+export const isIstiodChart = (chart: unknown): boolean =>
+  new RegExp(`(^|/)${ISTIOD_CHART}(-[^/]*\\.tgz)?$`).test(String(chart));
 
 /** Istio's control plane: its CRDs, and istiod that answers for them. */
 export class Istio extends pulumi.ComponentResource {
@@ -75,6 +80,23 @@ export class Istio extends pulumi.ComponentResource {
     this.registerOutputs({ namespace: this.namespace });
   }
 }
+
+const STRANDED =
+  "it selects pods of namespace {pods}, which istiod keeps to the Gateways of their own namespace. Put it there, use a gateway of namespace {namespace}, or have whoever runs the platform open tenancy.routes to all";
+
+/**
+ * Why pods go by a Gateway no more when istiod keeps them to those of their namespace; undefined where none are elsewhere.
+ *
+ * @param selected the namespaces of the pods that it selects
+ */
+export function strandedGateway({ metadata: { namespace = "" } = {} }: Judged, selected: readonly string[]) {
+  const pods = selected.filter((of) => of !== namespace).join(", ");
+  return pods === "" ? undefined : filled(STRANDED, { pods, namespace });
+}
+
+/** Whether istiod is told by these variables to keep a gateway's pods to the Gateways of their namespace. */
+export const scopesGateways = (env: Readonly<Record<string, unknown>> | undefined): boolean =>
+  String(env?.[SCOPE_GATEWAYS]) === "true";
 
 const sizes: Record<Size, ChartValues> = {
   small: {
