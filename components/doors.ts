@@ -35,6 +35,10 @@ export const saidBy: Readonly<Record<DoorName, (holder: Judged & { readonly valu
   secrets: storeIsFor,
 };
 
+/** Whether a door lets in less than before. */
+export const closes = (now: Door, then: Door): boolean =>
+  then !== "all" && (now === "all" || now.some((it) => !then.includes(it)));
+
 /** Whether something of others is let in by what a door says now, and not any more by what it will say. */
 export function isCut(shutOut: ShutOut, now: Door, then: Door): boolean {
   const after = admitted(shutOut, then);

@@ -82,7 +82,7 @@ export class Istio extends pulumi.ComponentResource {
 }
 
 const STRANDED =
-  "it selects pods of namespace {pods}, which istiod keeps to the Gateways of their own namespace. Put it there, use a gateway of namespace {namespace}, or have whoever runs the platform open tenancy.routes to all";
+  "it selects pods of namespace {pods}, which istiod keeps to the Gateways of their own namespace. Use a gateway of namespace {namespace}, or have whoever runs the platform open tenancy.routes to all";
 
 /**
  * Why pods go by a Gateway no more when istiod keeps them to those of their namespace; undefined where none are elsewhere.

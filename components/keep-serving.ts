@@ -1,8 +1,7 @@
-import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings/settings.ts";
 import { apiServerOf } from "./api-server.ts";
-import { isCut, saidBy } from "./doors.ts";
+import { closes, isCut, saidBy } from "./doors.ts";
 import { isIstiodChart } from "./istio.ts";
 import { previewHook } from "./preview-hook.ts";
 import { type DoorName, nameOf, shutOutBy } from "./tenants.ts";
@@ -36,7 +35,7 @@ async function refuseCut(settings: Settings, { type, oldInputs = {}, newInputs =
   const door = HOLDERS[type];
   if (door === undefined) return;
   const [now, then] = [saidBy[door](oldInputs), saidBy[door](newInputs)];
-  if (isDeepStrictEqual(now, then)) return;
+  if (!closes(now, then)) return;
   const shutOut = await apiServerOf(settings.cluster)
     .then((server) => shutOutBy(settings, server))
     .catch(async (error: Error) => {

@@ -50,7 +50,7 @@ type Judge = (object: Listed) => string | undefined | Promise<string | undefined
 export async function shutOutBy(settings: Settings, lists: Lists): Promise<ShutOut[]> {
   const { tenancy, vault } = settings;
   const [routes, certificates] = [routeTableOf(settings), certificateTableOf(settings)];
-  const secrets = vault && { reader: CERT_MANAGER_NAMESPACE, guests: tenancy.secrets };
+  const secrets = vault && tenancy.secrets !== "all" && { reader: CERT_MANAGER_NAMESPACE, guests: tenancy.secrets };
   const found = await Promise.all([
     ...(routes === undefined
       ? []
@@ -65,7 +65,7 @@ export async function shutOutBy(settings: Settings, lists: Lists): Promise<ShutO
             isMadeOfOne(asked) ? undefined : refusedCertificate(asked, certificates),
           ),
         ]),
-    ...(secrets === undefined ? [] : [judged(lists, "secrets", (secret) => refusedSecret(secret, secrets))]),
+    ...(secrets ? [judged(lists, "secrets", (secret) => refusedSecret(secret, secrets))] : []),
   ]);
   return found.flat().sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
 }

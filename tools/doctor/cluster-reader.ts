@@ -1,5 +1,8 @@
 import type { KubeConfig, V1ObjectMeta } from "@kubernetes/client-node";
+import type { Listed, ListedKind, Lists } from "../../components/api-server.ts";
+import type { Settings } from "../../settings/settings.ts";
 import { type ClusterApi, clusterApi, ifThere, metadataOf, worded } from "../lib/cluster-api.ts";
+import { doorsIn } from "../lib/doors.ts";
 import type { Application, Definition, HelmRelease } from "./rivals.ts";
 
 /** The version of Kubernetes that a cluster runs. */
@@ -19,7 +22,7 @@ interface ApplicationSpec {
 }
 
 /** A cluster that is only read. Each question fails with the API server's own words. */
-export class ClusterReader {
+export class ClusterReader implements Lists {
   private readonly api: ClusterApi;
 
   /** @param timeoutMs milliseconds for each question */
@@ -89,6 +92,23 @@ export class ClusterReader {
     const kind = { group: "cert-manager.io", version: "v1", plural: "clusterissuers" };
     const issuer = await worded(ifThere(this.api.custom.getClusterCustomObject({ ...kind, name })));
     return (issuer as { status?: { acme?: { uri?: string } } } | undefined)?.status?.acme?.uri;
+  }
+
+  async objects(kind: ListedKind): Promise<Listed[]> {
+    const list = await worded(ifThere(this.api.custom.listClusterCustomObject({ ...kind })));
+    return ((list ?? { items: [] }) as { items: Listed[] }).items;
+  }
+
+  async podNamespaces(labelSelector: string): Promise<string[]> {
+    const pods = await worded(
+      metadataOf((options) => this.api.core.listPodForAllNamespaces({ labelSelector }, options)),
+    );
+    return [...new Set(pods.map(({ namespace = "" }) => namespace))].sort();
+  }
+
+  /** Whom the platform lets in as it is. */
+  doors(settings: Settings) {
+    return worded(doorsIn(this.api, settings));
   }
 
   async hasDeployment(namespace: string, name: string): Promise<boolean> {

@@ -14,6 +14,7 @@ import type { Examination } from "./examination.ts";
 import { namespaceVerdicts, serviceVerdicts } from "./namespaces.ts";
 import { disableAddOn } from "./oci-cli.ts";
 import { applicationVerdicts, definitionVerdicts, ownReleases, placesOf, releaseVerdicts } from "./rivals.ts";
+import { tenantVerdicts } from "./tenants.ts";
 
 // What is in the cluster that the platform is to come to: whether it fits, and what stands in the way.
 
@@ -83,6 +84,7 @@ export async function examineCluster(
       namespaceVerdicts(settings, cluster, async () => ownReleases(places, await releases)),
     ),
     run("kubernetes: services", [reachable], ({ cluster }) => serviceVerdicts(settings, cluster)),
+    run("kubernetes: tenancy", [reachable], ({ cluster }) => tenantVerdicts(settings, cluster)),
   ]);
   const installed = reachable.value && installedIn(settings, reachable.value, places);
   return { outcomes, installed: await installed?.catch(() => undefined) };
