@@ -1,8 +1,10 @@
 import type { KubeConfig, V1ObjectMeta } from "@kubernetes/client-node";
 import type { Listed, ListedKind, Lists } from "../../components/api-server.ts";
+import type { DoorName } from "../../components/tenants.ts";
 import type { Settings } from "../../settings/settings.ts";
+import type { Door } from "../../settings/tenancy.ts";
 import { type ClusterApi, clusterApi, ifThere, metadataOf, worded } from "../lib/cluster-api.ts";
-import { doorsIn } from "../lib/doors.ts";
+import { doorIn } from "../lib/doors.ts";
 import type { Application, Definition, HelmRelease } from "./rivals.ts";
 
 /** The version of Kubernetes that a cluster runs. */
@@ -106,9 +108,9 @@ export class ClusterReader implements Lists {
     return [...new Set(pods.map(({ namespace = "" }) => namespace))].sort();
   }
 
-  /** Whom the platform lets in as it is. */
-  doors(settings: Settings) {
-    return worded(doorsIn(this.api, settings));
+  /** Whom a door lets in as it is: nobody where it is not there. */
+  async door(settings: Settings, name: DoorName): Promise<Door> {
+    return (await worded(doorIn(this.api, settings, name))) ?? [];
   }
 
   async hasDeployment(namespace: string, name: string): Promise<boolean> {

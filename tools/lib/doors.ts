@@ -1,36 +1,38 @@
 import type { Judged } from "../../components/admission.ts";
-import { type Doors, saidBy } from "../../components/doors.ts";
+import { saidBy } from "../../components/doors.ts";
 import { issuerNames } from "../../components/issuer.ts";
 import { ISTIO_NAMESPACE, ISTIOD_RELEASE } from "../../components/istio.ts";
 import { SECRET_STORE } from "../../components/secret-store.ts";
+import type { DoorName } from "../../components/tenants.ts";
 import { GATEWAY } from "../../components/tls-gateway.ts";
 import type { Settings } from "../../settings/settings.ts";
+import type { Door } from "../../settings/tenancy.ts";
 import { type ClusterApi, ifThere } from "./cluster-api.ts";
 
-/** Whom each door lets in, as the cluster has it; undefined where nobody holds it. */
-export type DoorsThere = { readonly [Name in keyof Doors]: Doors[Name] | undefined };
+const gateways = { group: "networking.istio.io", version: "v1", plural: "gateways" };
+const issuers = { group: "cert-manager.io", version: "v1", plural: "clusterissuers" };
+const stores = { group: "external-secrets.io", version: "v1", plural: "clustersecretstores" };
+
+/** Reads the object that holds a door. */
+const holders: Readonly<Record<DoorName, (api: ClusterApi, settings: Settings) => Promise<unknown>>> = {
+  routes: ({ custom }) => custom.getNamespacedCustomObject({ ...gateways, namespace: ISTIO_NAMESPACE, name: GATEWAY }),
+  gateways: async ({ apps }) => {
+    const istiod = await apps.readNamespacedDeployment({ namespace: ISTIO_NAMESPACE, name: ISTIOD_RELEASE });
+    const variables = istiod.spec?.template.spec?.containers.flatMap(({ env = [] }) => env) ?? [];
+    // As the values of its chart say it.
+    return { values: { env: Object.fromEntries(variables.map(({ name, value }) => [name, value])) } };
+  },
+  certificates: ({ custom }, { issuer }) =>
+    custom.getClusterCustomObject({ ...issuers, name: issuerNames(issuer)[0] ?? "" }),
+  secrets: ({ custom }) => custom.getClusterCustomObject({ ...stores, name: SECRET_STORE }),
+};
 
 /**
- * Reads whom the doors of a cluster let in.
+ * Whom a door lets in as the cluster has it; undefined where nobody holds it.
  *
  * @throws as the API server refuses
  */
-export async function doorsIn({ custom, apps }: ClusterApi, { issuer }: Settings): Promise<DoorsThere> {
-  const [name = ""] = issuerNames(issuer);
-  const gateways = { group: "networking.istio.io", version: "v1", plural: "gateways" };
-  const issuers = { group: "cert-manager.io", version: "v1", plural: "clusterissuers" };
-  const stores = { group: "external-secrets.io", version: "v1", plural: "clustersecretstores" };
-  const held = async (door: keyof Doors, holder: Promise<unknown>) => {
-    const written = await ifThere(holder);
-    return written === undefined ? undefined : saidBy[door](written as Judged);
-  };
-  const [routes, istiod, certificates, secrets] = await Promise.all([
-    held("routes", custom.getNamespacedCustomObject({ ...gateways, namespace: ISTIO_NAMESPACE, name: GATEWAY })),
-    ifThere(apps.readNamespacedDeployment({ namespace: ISTIO_NAMESPACE, name: ISTIOD_RELEASE })),
-    held("certificates", custom.getClusterCustomObject({ ...issuers, name })),
-    held("secrets", custom.getClusterCustomObject({ ...stores, name: SECRET_STORE })),
-  ]);
-  const variables = istiod?.spec?.template.spec?.containers.flatMap(({ env = [] }) => env);
-  const env = variables && Object.fromEntries(variables.map(({ name, value }) => [name, value]));
-  return { routes, gateways: env && saidBy.gateways({ values: { env } }), certificates, secrets };
+export async function doorIn(api: ClusterApi, settings: Settings, door: DoorName): Promise<Door | undefined> {
+  const holder = await ifThere(holders[door](api, settings));
+  return holder === undefined ? undefined : saidBy[door](holder as Judged);
 }
