@@ -40,6 +40,7 @@ const fresh = {
   argo: "ok: ArgoCD: no Application that installs the same",
   namespaces: "ok: namespaces: istio-system and external-secrets are free, or Pulumi's",
   services: "ok: services: 2 service(s) are there, with their ports",
+  tenancy: "ok: tenancy: nothing of others that it shuts out",
 };
 
 const namespace = (name: string): Manifest => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } });

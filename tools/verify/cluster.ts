@@ -8,7 +8,6 @@ import { TOKEN_SECRET } from "../../components/token-secret.ts";
 import { found, type Outcome, ok, problem, Stop, skipped, type Verdict } from "../lib/checks.ts";
 import { type ClusterApi, clusterApi, metadataOf, refusalOf } from "../lib/cluster-api.ts";
 import { type Asked, ask, toMake } from "./asked.ts";
-import { checkDoors } from "./doors.ts";
 import { shown } from "./tls.ts";
 
 // What the cluster says of itself: its objects are Ready, and the certificate's key is where it belongs and nowhere
@@ -17,6 +16,7 @@ import { shown } from "./tls.ts";
 /** A cluster that has been asked. */
 export interface ClusterChecks {
   readonly outcomes: readonly Outcome[];
+  readonly api: Outcome<ClusterApi>;
   /** The certificate that the gateway is to present. */
   readonly source: Outcome<X509Certificate>;
   /** The load balancer's address. */
@@ -39,7 +39,7 @@ export async function checkCluster(asked: Asked): Promise<ClusterChecks> {
     run("key elsewhere", [cluster], (api) => judgeKey(asked, api)),
     balancer,
   ]);
-  return { outcomes: [...outcomes, ...(await checkDoors(asked, cluster))], source, balancer };
+  return { outcomes, api: cluster, source, balancer };
 }
 
 async function judgeCluster({ kubeConfig, timeoutMs }: Asked) {

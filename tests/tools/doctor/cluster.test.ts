@@ -38,6 +38,7 @@ const healthy = {
   "kubernetes: ArgoCD": "ok: no Application that installs the same",
   "kubernetes: namespaces": "ok: istio-system and external-secrets are free, or Pulumi's",
   "kubernetes: services": "ok: 2 service(s) are there, with their ports",
+  "kubernetes: tenancy": "ok: nothing of others that it shuts out",
 };
 
 describe("a healthy cluster", () => {

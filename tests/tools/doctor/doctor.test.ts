@@ -55,6 +55,7 @@ const fresh = [
   "ok: kubernetes: ArgoCD: no Application that installs the same",
   "ok: kubernetes: namespaces: istio-system and external-secrets are free, or Pulumi's",
   "ok: kubernetes: services: 2 service(s) are there, with their ports",
+  "ok: kubernetes: tenancy: nothing of others that it shuts out",
   "ok: oci: cluster: the cluster is ACTIVE, v1.34.1",
   "ok: oci: OKE add-ons: neither CertManager nor Istio among them",
   "ok: oci: subnet: there, regional, in the VCN",
