@@ -65,6 +65,8 @@ export const common = {
       externalSecrets: "external-secrets",
     },
   },
+  ...policy("route-policy", "oke-platform-routes"),
+  ...policy("certificate-policy", "oke-platform-cluster-issuer-letsencrypt"),
   "istio-namespace": { apiVersion: "v1", kind: "Namespace", metadata: { name: "istio-system" } },
   "external-secrets-namespace": { apiVersion: "v1", kind: "Namespace", metadata: { name: "external-secrets" } },
   "load-balancer-ip": expect.objectContaining({ lifetime: "RESERVED" }),
@@ -79,6 +81,7 @@ export const common = {
     kind: "ClusterSecretStore",
     metadata: { name: "vault-backend", annotations: waitFor },
     spec: {
+      conditions: [{ namespaces: ["cert-manager"] }],
       provider: {
         vault: {
           server: "http://vault.vault:8200",
@@ -139,7 +142,7 @@ export const common = {
         { port: { number: 80, name: "http", protocol: "HTTP" }, hosts: [WILDCARD, BASE], tls: { httpsRedirect: true } },
         {
           port: { number: 443, name: "https", protocol: "HTTPS" },
-          hosts: [WILDCARD, BASE],
+          hosts: [`argocd/${WILDCARD}`, `istio-system/${WILDCARD}`, `vault/${WILDCARD}`, `./${BASE}`],
           tls: { mode: "SIMPLE", credentialName: "cert-manager-tls-wildcard-cluster", minProtocolVersion: "TLSV1_2" },
         },
       ],
@@ -151,6 +154,20 @@ export const common = {
   "dns-records-base": record(BASE),
   "ingress-gateway-service": expect.anything(),
 };
+
+/** A policy, whose text tests/components has, and what puts it in force. */
+function policy(resource: string, name: string) {
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  return {
+    [resource]: expect.objectContaining({ apiVersion, kind: "ValidatingAdmissionPolicy", metadata: { name } }),
+    [`${resource}-binding`]: {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicyBinding",
+      metadata: { name },
+      spec: { policyName: name, validationActions: ["Deny"] },
+    },
+  };
+}
 
 /** The Certificate with another private key. */
 export const withKey = (privateKey: object) => ({

@@ -50,6 +50,7 @@ describe("lab", () => {
       ),
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.26.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.26.4", {
+        env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
         autoscaleEnabled: false,
         replicaCount: 1,
         global: { defaultPodDisruptionBudget: { enabled: false } },
@@ -170,6 +171,7 @@ describe("prod", () => {
       ),
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.31.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.31.4", {
+        env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
         autoscaleEnabled: true,
         autoscaleMin: 2,
         autoscaleMax: 5,

@@ -63,7 +63,9 @@ const attacks: readonly Attack[] = [
     definition: "certificates.cert-manager.io",
     kind: "Certificate",
     specs(world) {
-      const issuers = new Set([...KNOWN.issuers, ...world.items("ClusterIssuer").map(({ name }) => name)]);
+      // Who signs each with its own key signs nobody's name.
+      const theirs = world.items("ClusterIssuer").filter(({ spec }) => spec.selfSigned === undefined);
+      const issuers = new Set([...KNOWN.issuers, ...theirs.map(({ name }) => name)]);
       const [zone] = world.items("Zone");
       return Object.fromEntries(
         [...issuers].map((name) => [

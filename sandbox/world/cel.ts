@@ -43,7 +43,7 @@ function tokensOf(source: string): Token[] {
     TOKENS.lastIndex = at;
     const found = TOKENS.exec(source)?.slice(1) ?? [];
     const which = found.findIndex((part) => part !== undefined);
-    if (which < 0) throw new Error(`CEL: ${source.slice(at, at + 20)} is not understood`);
+    if (which < 0) throw new Error(`CEL: ${source.slice(at, at + 20).trim()} is not understood`);
     tokens.push({ kind: kinds[which] as Token["kind"], is: found[which] as string });
   }
   return tokens;

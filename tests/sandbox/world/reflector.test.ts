@@ -15,7 +15,7 @@ import {
 import { copies, fresh, having, pass, reflecting, reissued, without } from "./worlds.ts";
 
 describe("rule 7: Reflector copies what the annotations allow", () => {
-  const EVERYWHERE = ["argocd", "default", "kube-system", "vault"];
+  const EVERYWHERE = ["argocd", "default", "evil", "kube-system", "vault"];
 
   it.each<[string, Spec, string[]]>([
     ["to the namespaces of an exact list", reflectTo("default,vault"), ["default", "vault"]],
