@@ -6,13 +6,13 @@ import { knownIn, type State } from "./state.ts";
  * https://www.pulumi.com/docs/iac/cli/commands/pulumi_import/
  *
  * @param id as the provider's import takes it
+ * @param known the stack as it was asked for, since whose it is stands in no URN
  */
 export function importCommand(
-  { urn, type, name, parent = "", options }: Registration,
+  { type, name, parent = "", options }: Registration,
   id: string,
-  state: State,
+  { stack, state }: { readonly stack: string; readonly state: State },
 ): string {
-  const [stack = ""] = urn.split("::");
   const [provider = ""] = options.provider.split(/::(?=[^:]*$)/);
   const isParentKnown = knownIn(state, parent) !== undefined;
   const parentName = parent.split("::").at(-1) ?? "";
@@ -26,6 +26,6 @@ export function importCommand(
     ...(provider !== "" && { provider: "provider" }),
   };
   const file = JSON.stringify({ nameTable, resources: [...(isParentKnown ? [] : [component]), resource] });
-  const flags = `--file /dev/stdin --protect=false --generate-code=false --stack ${stack.replace("urn:pulumi:", "")}`;
+  const flags = `--file /dev/stdin --protect=false --generate-code=false --stack ${stack}`;
   return `take it over and run up again: echo '${file}' | pulumi import ${flags}`;
 }
