@@ -29,10 +29,6 @@ const ISTIOD_CHART = "istiod";
 /** The charts of Istio, which share a version and go from one minor version to the next. */
 export const ISTIO_CHARTS: readonly string[] = [BASE_CHART, ISTIOD_CHART, GATEWAY_CHART];
 
-/** Whether a release is of istiod's chart, wherever that comes from. */
-export const isIstiodChart = (chart: unknown): boolean =>
-  new RegExp(`(^|/)${ISTIOD_CHART}(-[^/]*\\.tgz)?$`).test(String(chart));
-
 /** Istio's control plane: its CRDs, and istiod that answers for them. */
 export class Istio extends pulumi.ComponentResource {
   readonly namespace = ISTIO_NAMESPACE;

@@ -2,7 +2,6 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings/settings.ts";
 import { apiServerOf } from "./api-server.ts";
 import { closes, isCut, saidBy } from "./doors.ts";
-import { isIstiodChart } from "./istio.ts";
 import { previewHook } from "./preview-hook.ts";
 import { type DoorName, nameOf, shutOutBy } from "./tenants.ts";
 
@@ -23,8 +22,9 @@ const HOLDERS: Readonly<Record<string, DoorName>> = {
 export function keepServing(settings: Settings): void {
   const hook = previewHook("keep-serving", (change) => refuseCut(settings, change));
   void pulumi.runtime.registerStackTransformation(({ type, props, opts }) => {
-    const isHolder = type in HOLDERS && (HOLDERS[type] !== "gateways" || isIstiodChart(props.chart));
-    if (!isHolder) return undefined;
+    const door = HOLDERS[type];
+    // One that lets in all closes nothing; so does a release that is not istiod's.
+    if (door === undefined || saidBy[door](props) === "all") return undefined;
     const { hooks } = opts as pulumi.CustomResourceOptions;
     return { props, opts: { ...opts, hooks: { ...hooks, beforeUpdate: [...(hooks?.beforeUpdate ?? []), hook] } } };
   });
