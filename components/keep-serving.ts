@@ -41,7 +41,7 @@ async function refuseCut(settings: Settings, { type, oldInputs = {}, newInputs =
     .catch(async (error: Error) => {
       // Not refused: who may not look could never close anything.
       await pulumi.log.warn(
-        `tenancy.${door === "gateways" ? "routes" : door} closes, and what that cuts of others cannot be seen: ${error.message}. npm run doctor names it, where it may look`,
+        `this run may cut what others are served, and whom it would cut cannot be seen: ${error.message}. npm run doctor names them, where it may look`,
       );
       return [];
     });
