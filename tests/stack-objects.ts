@@ -58,6 +58,8 @@ export const ADDRESS = expect.stringMatching(/^203\.0\.113\.\d+$/);
 
 /** What both stacks have, whatever their size. */
 export const common = {
+  ...policy("route-policy", "oke-platform-routes"),
+  ...policy("certificate-policy", "oke-platform-cluster-issuer-letsencrypt"),
   "continuity-facts": {
     input: {
       by: "id",
@@ -65,8 +67,6 @@ export const common = {
       externalSecrets: "external-secrets",
     },
   },
-  ...policy("route-policy", "oke-platform-routes"),
-  ...policy("certificate-policy", "oke-platform-cluster-issuer-letsencrypt"),
   "istio-namespace": { apiVersion: "v1", kind: "Namespace", metadata: { name: "istio-system" } },
   "external-secrets-namespace": { apiVersion: "v1", kind: "Namespace", metadata: { name: "external-secrets" } },
   "load-balancer-ip": expect.objectContaining({ lifetime: "RESERVED" }),

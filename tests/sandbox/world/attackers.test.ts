@@ -72,8 +72,8 @@ describe("attackers", () => {
     );
     expect(taken(open)).toEqual([
       "evil answers for * at Gateway istio-gateway",
-      "evil answers for vault.cluster.example.com at Gateway istio-gateway",
       "argocd answers for * at Gateway istio-gateway",
+      "evil answers for vault.cluster.example.com at Gateway istio-gateway",
       "argocd answers for vault.cluster.example.com at Gateway istio-gateway",
     ]);
   });
