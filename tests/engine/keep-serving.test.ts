@@ -5,6 +5,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { examples } from "../../project/placeholders.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
+import { isStolen } from "../../sandbox/world/attackers.ts";
 import { emptyWorld } from "../../sandbox/world/beginnings.ts";
 import { keyOf } from "../../sandbox/world/state.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
@@ -125,7 +126,7 @@ it("has touched nothing by then", async () => {
 it("goes on when nobody is cut", async () => {
   await sandbox.cloud.visit((world) => {
     for (const kind of ["Certificate", "ExternalSecret", "Gateway", "VirtualService"])
-      for (const item of world.items(kind)) if (item.name.startsWith("stolen")) world.remove(keyOf(item));
+      for (const key of world.items(kind).map(keyOf).filter(isStolen)) world.remove(key);
   });
   const { changes, ...said } = await previewOf();
   expect(said).toEqual({ refusal: undefined, warnings: [] });

@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
+import { keyOf } from "../../sandbox/world/state.ts";
 import type { World } from "../../sandbox/world/world.ts";
 import { listen } from "../loopback.ts";
 
@@ -13,10 +14,14 @@ const KINDS: Readonly<Record<string, string>> = {
   "/apis/cert-manager.io/v1/certificates": "Certificate",
 };
 
-/** Starts it; it ends with the other servers on loopback. */
-export async function startLists(sandbox: () => Sandbox): Promise<string> {
+/**
+ * Starts it; it ends with the other servers on loopback.
+ *
+ * @param isListed by the keys of objects. @default - all of them
+ */
+export async function startLists(sandbox: () => Sandbox, isListed = (_key: string) => true): Promise<string> {
   const server = createServer(async ({ url = "" }, response) => {
-    const answer = (await sandbox().cloud.visit((it) => listedIn(it, new URL(url, "http://api")))).result;
+    const answer = (await sandbox().cloud.visit((it) => listedIn(it, new URL(url, "http://api"), isListed))).result;
     response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
     response.end(JSON.stringify(answer ?? { kind: "Status", code: 404, message: "no such kind" }));
   });
@@ -24,7 +29,11 @@ export async function startLists(sandbox: () => Sandbox): Promise<string> {
 }
 
 /** A list; undefined for a kind that is not known. */
-function listedIn(world: World, { pathname, searchParams }: URL): object | undefined {
+function listedIn(
+  world: World,
+  { pathname, searchParams }: URL,
+  isListed: (key: string) => boolean,
+): object | undefined {
   const labels = searchParams.get("labelSelector") ?? "";
   if (pathname === "/api/v1/pods") {
     const release = world.item("Release istio-system/istio-ingressgateway");
@@ -35,7 +44,7 @@ function listedIn(world: World, { pathname, searchParams }: URL): object | undef
     return listOf(world.items("Deployment").filter(({ spec, name }) => spec.chart === wanted && name === wanted));
   }
   const kind = KINDS[pathname];
-  return kind === undefined ? undefined : listOf(world.items(kind));
+  return kind === undefined ? undefined : listOf(world.items(kind).filter((item) => isListed(keyOf(item))));
 }
 
 const listOf = (items: { name: string; namespace: string; spec: object }[]) => ({

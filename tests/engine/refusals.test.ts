@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { examples } from "../../project/placeholders.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
+import { isStolen } from "../../sandbox/world/attackers.ts";
 import { emptyWorld } from "../../sandbox/world/beginnings.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
 import { closeAll, closedPort } from "../loopback.ts";
@@ -23,7 +24,12 @@ beforeAll(async () => {
   const world = openWorld(emptyWorld());
   world.put({ kind: "Cluster", name: "other", spec: {} }, OTHER);
   const cluster = world.byId(OURS);
-  if (cluster) cluster.spec.server = await startLists(() => sandbox);
+  if (cluster)
+    cluster.spec.server = await startLists(
+      () => sandbox,
+      // An attacker's ExternalSecret is in error and needs nobody; here it is about those who are served.
+      (key) => !isStolen(key),
+    );
   sandbox = await openSandbox({
     directory,
     stack: "prod",
