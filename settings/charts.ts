@@ -143,10 +143,19 @@ interface Login {
   readonly password: string;
 }
 
+/** What the pods of a chart reach beside DNS and the API server, where its policies keep them from all else. */
+export interface Reach {
+  readonly ports: readonly number[];
+  /** Namespaces whose pods are reached at any port. */
+  readonly namespaces: readonly string[];
+}
+
 /** A chart as a stack asks for it; Istio's values are those of its three charts. */
 export interface Chart<Values = ChartValues> extends ChartSource {
   /** What the stack sets, merged over the program's own. */
   readonly values?: Values | undefined;
+  /** What its pods must reach, where its own NetworkPolicies keep them from all else. @default - it has none */
+  readonly reach?: Reach | undefined;
 }
 
 export type IstioChart = Chart<NonNullable<ChartsGiven["charts"]["istio"]["values"]>>;
