@@ -152,7 +152,7 @@ describe("the command", () => {
     await stackFile("test");
     const { stdout, ...rest } = await run("--stack", "kind");
     expect(rest).toEqual({ exitCode: 0, stderr: "" });
-    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 11 ok, 17 skipped\n$/s);
+    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 12 ok, 17 skipped\n$/s);
   });
 
   it("ends with 1 when there is one, and says the same in JSON", async () => {
