@@ -31,7 +31,7 @@ export interface Listed {
 export interface Lists {
   /** The objects of a kind in all namespaces; none of a kind that the cluster does not know. */
   objects(kind: ListedKind): Promise<readonly Listed[]>;
-  /** The namespaces that have pods with these labels. */
+  /** The namespaces that have pods with these labels; none for labels that nothing can have. */
   podNamespaces(labelSelector: string): Promise<readonly string[]>;
 }
 
@@ -86,11 +86,11 @@ export async function apiServerBy(config: KubeConfig): Promise<ApiServer> {
   const apps = new AppsV1Api(configuration);
   return {
     objects: async (kind) => {
-      const list = await custom.listClusterCustomObject({ ...kind }).catch(nothingIfUnknown);
+      const list = await custom.listClusterCustomObject({ ...kind }).catch(noneFor(404));
       return (list as { items: Listed[] }).items;
     },
     podNamespaces: async (labelSelector) =>
-      namespacesOf(await core.listPodForAllNamespaces({ labelSelector }).catch(inOneLine)),
+      namespacesOf(await core.listPodForAllNamespaces({ labelSelector }).catch(noneFor(400))),
     deploymentNamespaces: async (labelSelector) =>
       namespacesOf(await apps.listDeploymentForAllNamespaces({ labelSelector }).catch(inOneLine)),
   };
@@ -99,10 +99,11 @@ export async function apiServerBy(config: KubeConfig): Promise<ApiServer> {
 const namespacesOf = ({ items }: { items: readonly { metadata?: { namespace?: string } }[] }) =>
   [...new Set(items.map(({ metadata }) => metadata?.namespace ?? ""))].sort();
 
-/** A kind that the cluster does not know has no objects. */
-function nothingIfUnknown(error: Error): { items: Listed[] } {
-  return (error as ApiException<unknown>).code === 404 ? { items: [] } : inOneLine(error);
-}
+/** Nothing where the API server answers this: 404 for a kind that it does not know, 400 for labels that are none. */
+const noneFor =
+  (code: 400 | 404) =>
+  (error: Error): { items: never[] } =>
+    (error as ApiException<unknown>).code === code ? { items: [] } : inOneLine(error);
 
 /** @throws an answer's code, or what is wrong with the connection, which the error itself does not say */
 function inOneLine(error: Error & { code?: unknown }): never {

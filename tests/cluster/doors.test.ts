@@ -101,6 +101,12 @@ const gateway: Manifest = {
     servers: [{ port: { number: 80, name: "http", protocol: "HTTP" }, hosts: ["*"] }],
   },
 };
+/** It selects by what is no label, and so nothing. */
+const odd: Manifest = {
+  ...gateway,
+  metadata: { name: "odd", namespace: "evil" },
+  spec: { ...(gateway.spec as object), selector: { istio: "no label at all" } },
+};
 const OTHERS = ["Certificate evil/www", "ExternalSecret evil/token", "Gateway evil/own", "PushSecret evil/back"];
 
 it("what is open is found open: nothing is there yet that closes it", async () => {
@@ -117,7 +123,7 @@ it("what is open is found open: nothing is there yet that closes it", async () =
 });
 
 it("what others have is named, and what of it is served", async () => {
-  for (const manifest of [route, certificate, externalSecret, pushSecret, gateway]) await server.apply(manifest);
+  for (const manifest of [route, certificate, externalSecret, pushSecret, gateway, odd]) await server.apply(manifest);
   const labels = { istio: "ingressgateway" };
   const spec = { containers: [{ name: "proxy", image: "proxy" }], automountServiceAccountToken: false };
   await server.apply({

@@ -143,8 +143,13 @@ export class ClusterReader implements Lists {
   }
 
   async podNamespaces(labelSelector: string): Promise<string[]> {
+    const list = metadataOf((options) => this.api.core.listPodForAllNamespaces({ labelSelector }, options));
     const pods = await worded(
-      metadataOf((options) => this.api.core.listPodForAllNamespaces({ labelSelector }, options)),
+      list.catch((error) => {
+        // Labels that are none: whoever writes them into a Gateway must not blind who looks.
+        if (error instanceof ApiException && error.code === 400) return [];
+        throw error;
+      }),
     );
     return [...new Set(pods.map(({ namespace = "" }) => namespace))].sort();
   }
