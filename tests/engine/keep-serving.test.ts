@@ -92,7 +92,9 @@ it("is refused while others are served: what they have is named, each with what 
       /before hook .*keep-serving.* failed: 10 object\(s\) of others would be refused or go dark from then on\. Do for each what it says, or delete it:$/,
     ),
     ...[...both(unsigned), ...both(unserved), ...both(stranded)],
-    ...[notGiven("argocd"), taken("argocd", "vault"), notGiven("evil"), taken("evil", "argocd")],
+    ...[notGiven("argocd"), taken("argocd", "vault"), notGiven("evil")],
+    // It takes the host that was there first, which latencies decide.
+    expect.toBeOneOf([taken("evil", "argocd"), taken("evil", "vault")]),
   ]);
 });
 
