@@ -10,6 +10,7 @@ import { ExternalSecrets } from "./components/external-secrets.ts";
 import { IngressGateway } from "./components/ingress-gateway.ts";
 import { Issuer } from "./components/issuer.ts";
 import { Istio } from "./components/istio.ts";
+import { keepServing } from "./components/keep-serving.ts";
 import { LoadBalancer } from "./components/load-balancer.ts";
 import { Reflector } from "./components/reflector.ts";
 import { routePolicyOf } from "./components/route-policy.ts";
@@ -32,6 +33,7 @@ import { readSettings } from "./settings/read.ts";
 
 guardRun();
 const settings = readSettings(new Date());
+keepServing(settings);
 const { charts, size, hosts, services, tenancy, records, certificate: asked, externalSecrets: reader } = settings;
 // Before anything is registered, so that a Vault that is sealed or out of reach stops the run while nothing is touched.
 const vault = await openVault("vault", settings.vault);
@@ -152,7 +154,7 @@ if (settings.phase === "complete") {
   const solver = settings.issuer.kind === "ca" ? undefined : tokenSecret;
   const issuer = new Issuer(
     "issuer",
-    { issuer: settings.issuer, namespace: certManager.namespace },
+    { issuer: settings.issuer, namespace: certManager.namespace, guests: tenancy.certificates },
     inCluster(
       // With a solver: an issuer whose solver has no Secret is not Ready, and a token that cannot come must fail itself.
       // Without one: the API server knows the kind, and its webhook answers, only when cert-manager runs.

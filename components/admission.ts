@@ -88,6 +88,10 @@ export const saying = <Place extends string>(sentence: Sentence<Place>, places: 
 
 /** An object of the cluster, as far as a policy looks at it. */
 export interface Judged {
-  readonly metadata?: { readonly name?: string; readonly namespace?: string };
+  readonly metadata?: {
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly spec?: unknown;
 }

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../settings/cluster.ts";
+import { apiServerOf } from "./api-server.ts";
 import { CERT_MANAGER_NAMESPACE } from "./cert-manager.ts";
 import { externalSecretsUsers } from "./external-secrets-users.ts";
 import { previewHook } from "./preview-hook.ts";
@@ -73,9 +74,11 @@ async function refuseOrphans(cluster: Cluster, before: Facts, after: Facts): Pro
   const namespace = before.externalSecrets;
   if (namespace === null || after.externalSecrets !== null) return;
   const going = `External Secrets would go from namespace ${namespace}`;
-  const { served, controllers } = await externalSecretsUsers(cluster).catch((error: Error) => {
-    throw new Error(`${going}, and whom it serves cannot be seen: ${error.message}. Take the change back`);
-  });
+  const { served, controllers } = await apiServerOf(cluster)
+    .then(externalSecretsUsers)
+    .catch((error: Error) => {
+      throw new Error(`${going}, and whom it serves cannot be seen: ${error.message}. Take the change back`);
+    });
   const others = served.filter((it) => it !== `ExternalSecret ${CERT_MANAGER_NAMESPACE}/${TOKEN_SECRET}`);
   if (others.length === 0 || controllers.some((it) => it !== namespace)) return;
   const named = others.slice(0, 3).join(", ");

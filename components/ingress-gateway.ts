@@ -10,6 +10,8 @@ import { requests, spread } from "./sizing.ts";
 
 /** The gateway's Helm release, and its Service, which the chart names like it. */
 export const GATEWAY_RELEASE = "istio-ingressgateway";
+/** The pods' label, by which a Gateway finds them. */
+export const GATEWAY_PODS = { istio: "ingressgateway" } as const;
 
 /** How the gateway is reached. */
 export interface Exposure {
@@ -44,7 +46,7 @@ export const GATEWAY_CHART = "gateway";
 /** Istio's ingress gateway: the Envoy behind the load balancer, and the Service that is it. */
 export class IngressGateway extends pulumi.ComponentResource {
   /** The pods' label, by which a Gateway finds them. */
-  readonly selector = { istio: "ingressgateway" } as const;
+  readonly selector = GATEWAY_PODS;
   /** The Service's external address; empty for a Service that gets none. */
   readonly address: pulumi.Output<string>;
   /** The Service's UID, which OCI shows as the load balancer's name; empty for a Service that gets none. */

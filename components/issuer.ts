@@ -8,6 +8,8 @@ import type { CustomResource } from "@pulumi/kubernetes/apiextensions/customReso
 import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
 import * as pulumi from "@pulumi/pulumi";
 import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
+import type { Door } from "../settings/tenancy.ts";
+import type { Judged } from "./admission.ts";
 import { awaited } from "./awaited.ts";
 import { reflection } from "./reflector.ts";
 import { TOKEN_REF } from "./token-secret.ts";
@@ -20,7 +22,18 @@ export interface IssuerArgs {
   readonly namespace: string;
   /** An account at an ACME server, or a CA that cert-manager makes and keeps in the cluster. */
   readonly issuer: IssuerSettings;
+  /** For whom it signs beside cert-manager's namespace. */
+  readonly guests: Door;
 }
+
+/**
+ * For which namespaces a ClusterIssuer signs, parted by commas; for all where it is missing. Nobody goes by it: the policy
+ * decides. But who looks at the issuer sees it, and a later run what the one before it has let in.
+ */
+const SIGNS_FOR = "oke-platform/signs-for";
+
+/** For which namespaces a ClusterIssuer, as it is written down, signs. */
+export const issuerIsFor = ({ metadata }: Judged): Door => metadata?.annotations?.[SIGNS_FOR]?.split(",") ?? "all";
 
 /** Seconds for the ACME server to register the account; it takes one or two. */
 const READY_SECONDS = 300;
@@ -37,6 +50,9 @@ export class Issuer extends pulumi.ComponentResource {
     this.issuerName = issuerName(args.issuer);
     this.directory = args.issuer.kind === "acme" ? args.issuer.directory : undefined;
 
+    const signsFor: Record<string, string> =
+      args.guests === "all" ? {} : { [SIGNS_FOR]: [args.namespace, ...args.guests].join() };
+
     if (args.issuer.kind === "acme") {
       const { eab } = args.issuer;
       const binding = eab && this.binding(name, args.namespace, eab.hmacKey);
@@ -49,9 +65,10 @@ export class Issuer extends pulumi.ComponentResource {
           // An account is registered with its key, and an issuer that does not find it is not Ready.
           dependsOn: binding ? [binding] : [],
         },
+        signsFor,
       );
     } else {
-      certificateAuthority(name, { issuer: this.issuerName, namespace: args.namespace }, this);
+      certificateAuthority(name, { issuer: this.issuerName, namespace: args.namespace, annotations: signsFor }, this);
     }
 
     this.registerOutputs({ issuerName: this.issuerName });
@@ -106,6 +123,8 @@ export interface CertificateAuthorityArgs {
   readonly signsIn?: string;
   /** Lifetime of the CA's certificate. @default - cert-manager's 90 days, with renewal */
   readonly duration?: string;
+  /** Of its ClusterIssuers. @default - none */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -117,10 +136,10 @@ export interface CertificateAuthorityArgs {
  */
 export function certificateAuthority(
   name: string,
-  { issuer, namespace, signsIn, duration }: CertificateAuthorityArgs,
+  { issuer, namespace, signsIn, duration, annotations }: CertificateAuthorityArgs,
   parent: pulumi.Resource,
 ): CustomResource {
-  const selfSigned = clusterIssuer(`${name}-root`, rootOf(issuer), { selfSigned: {} }, { parent });
+  const selfSigned = clusterIssuer(`${name}-root`, rootOf(issuer), { selfSigned: {} }, { parent }, annotations);
   const root = awaited<ICertificate>(
     `${name}-root-certificate`,
     {
@@ -143,7 +162,7 @@ export function certificateAuthority(
   const spec = { ca: { secretName: issuer } };
   // Without the root's Secret the issuer is not Ready.
   const opts = { parent, dependsOn: [root] };
-  if (signsIn === undefined) return clusterIssuer(name, issuer, spec, opts);
+  if (signsIn === undefined) return clusterIssuer(name, issuer, spec, opts, annotations);
   return awaited<IIssuer>(
     name,
     { apiVersion: "cert-manager.io/v1", kind: "Issuer", metadata: { name: issuer, namespace: signsIn }, spec },
@@ -157,12 +176,14 @@ const clusterIssuer = (
   issuer: string,
   spec: IClusterIssuer["spec"],
   opts: pulumi.CustomResourceOptions,
+  annotations?: Readonly<Record<string, string>>,
 ) =>
   awaited<IClusterIssuer>(
     name,
     { apiVersion: "cert-manager.io/v1", kind: "ClusterIssuer", metadata: { name: issuer }, spec },
     READY_SECONDS,
     opts,
+    annotations,
   );
 
 /**

@@ -3,6 +3,7 @@ import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import { SCOPE_GATEWAYS } from "../settings/istio-ownership.ts";
 import type { Size } from "../settings/size.ts";
 import type { Door } from "../settings/tenancy.ts";
+import { filled, type Judged } from "./admission.ts";
 import { GATEWAY_CHART } from "./ingress-gateway.ts";
 import { oneMinorAtATime } from "./istio-step.ts";
 import { ownNamespace, RUNTIME_DEFAULT } from "./namespace.ts";
@@ -79,6 +80,23 @@ export class Istio extends pulumi.ComponentResource {
     this.registerOutputs({ namespace: this.namespace });
   }
 }
+
+const STRANDED =
+  "it selects pods of namespace {pods}, which istiod keeps to the Gateways of their own namespace. Use a gateway of namespace {namespace}, or have whoever runs the platform open tenancy.routes to all";
+
+/**
+ * Why pods go by a Gateway no more when istiod keeps them to those of their namespace; undefined where none are elsewhere.
+ *
+ * @param selected the namespaces of the pods that it selects
+ */
+export function strandedGateway({ metadata: { namespace = "" } = {} }: Judged, selected: readonly string[]) {
+  const pods = selected.filter((of) => of !== namespace).join(", ");
+  return pods === "" ? undefined : filled(STRANDED, { pods, namespace });
+}
+
+/** Whether istiod is told by these variables to keep a gateway's pods to the Gateways of their namespace. */
+export const scopesGateways = (env: Readonly<Record<string, unknown>> | undefined): boolean =>
+  String(env?.[SCOPE_GATEWAYS]) === "true";
 
 const sizes: Record<Size, ChartValues> = {
   small: {

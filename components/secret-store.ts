@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Door } from "../settings/tenancy.ts";
 import type { VaultSettings } from "../settings/vault.ts";
 import type { SecretKey, VaultLogin } from "../settings/vault-login.ts";
+import { filled, type Judged } from "./admission.ts";
 import { awaited } from "./awaited.ts";
 
 export interface SecretStoreArgs extends Pick<VaultSettings, "clusterAddress" | "namespace" | "mount" | "login"> {
@@ -14,12 +15,15 @@ export interface SecretStoreArgs extends Pick<VaultSettings, "clusterAddress" | 
   readonly guests: Door;
 }
 
+/** The ClusterSecretStore. */
+export const SECRET_STORE = "vault-backend";
+
 /** Seconds for External Secrets to log in to Vault; it takes less than one. */
 const READY_SECONDS = 300;
 
 /** Vault as External Secrets sees it: a ClusterSecretStore that has logged in. */
 export class SecretStore extends pulumi.ComponentResource {
-  readonly storeName = "vault-backend";
+  readonly storeName = SECRET_STORE;
 
   constructor(name: string, args: SecretStoreArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:SecretStore", name, {}, opts);
@@ -55,6 +59,42 @@ export class SecretStore extends pulumi.ComponentResource {
 /** It is no admission: what another namespace asks for is taken, and never synced. */
 const conditionsOf = ({ reader, guests }: SecretStoreArgs) =>
   guests === "all" ? {} : { conditions: [{ namespaces: [...new Set([reader, ...guests])] }] };
+
+/** What an ExternalSecret or PushSecret says of the stores that it uses. */
+interface UsesStores {
+  readonly secretStoreRef?: StoreRef;
+  readonly secretStoreRefs?: readonly StoreRef[];
+  readonly data?: readonly { readonly sourceRef?: { readonly storeRef?: StoreRef } }[];
+  readonly dataFrom?: UsesStores["data"];
+}
+
+interface StoreRef {
+  readonly kind?: string;
+  readonly name?: string;
+}
+
+const REFUSED =
+  "ClusterSecretStore {store} is the platform's and does not serve namespace {namespace}. Use a store of your own, or have whoever runs the platform add {namespace} to tenancy.secrets";
+
+/** Why the store does not serve an ExternalSecret or PushSecret; undefined when it does, or is not asked. */
+export function refusedSecret(
+  { metadata: { namespace = "" } = {}, spec }: Judged,
+  { reader, guests }: Pick<SecretStoreArgs, "reader" | "guests">,
+): string | undefined {
+  const { secretStoreRef, secretStoreRefs = [], data = [], dataFrom = [] } = (spec ?? {}) as UsesStores;
+  const refs = [
+    secretStoreRef,
+    ...secretStoreRefs,
+    ...[...data, ...dataFrom].map(({ sourceRef }) => sourceRef?.storeRef),
+  ];
+  const isAsked = refs.some((ref) => ref?.kind === "ClusterSecretStore" && ref.name === SECRET_STORE);
+  const serves = guests === "all" || [reader, ...guests].includes(namespace);
+  return isAsked && !serves ? filled(REFUSED, { store: SECRET_STORE, namespace }) : undefined;
+}
+
+/** For which namespaces a ClusterSecretStore, as it is written down, is. */
+export const storeIsFor = ({ spec }: Judged): Door =>
+  (spec as IClusterSecretStore["spec"])?.conditions?.flatMap(({ namespaces = [] }) => namespaces) ?? "all";
 
 function caOf(ca: SecretStoreArgs["ca"]) {
   if (ca === undefined) return {};

@@ -2,6 +2,7 @@ import type { IGateway } from "@kubernetes-models/istio/networking.istio.io/v1/G
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings/settings.ts";
+import type { Judged } from "./admission.ts";
 
 export interface TlsGatewayArgs extends Pick<Settings, "baseDomain" | "hosts" | "services" | "tenancy"> {
   /** Namespace of the ingress gateway's pods, where istiod looks for the Secret. */
@@ -79,6 +80,35 @@ export function servedHosts({
     ...[...namespaces].sort().map((namespace) => `${namespace}/*.${base}`),
     ...[...basesOwners].map((namespace) => `${namespace}/${base}`),
   ];
+}
+
+/** The hosts on 443 of a Gateway, as it is written down. */
+export const hostsOnTls = ({ spec }: Judged): string[] =>
+  ((spec as IGateway["spec"])?.servers ?? []).flatMap(({ port, hosts }) => (port?.number === 443 ? hosts : []));
+
+/**
+ * Which hosts of a VirtualService are served by a Gateway that has these hosts.
+ * https://github.com/istio/istio/blob/1.31.4/pilot/pkg/model/gateway.go (MergeGateways, and the hosts of its servers)
+ *
+ * @param own the Gateway's namespace
+ */
+export function servedOf({ metadata: { namespace = "" } = {}, spec }: Judged, hosts: readonly string[], own: string) {
+  const { hosts: asked = [], exportTo = [] } = (spec ?? {}) as { hosts?: string[]; exportTo?: string[] };
+  const isSeen =
+    exportTo.length === 0 || ["*", own, ...(namespace === own ? ["."] : [])].some((to) => exportTo.includes(to));
+  if (!isSeen) return [];
+  const open = hosts.flatMap((host) => {
+    const [of, name] = host.includes("/") ? host.split("/") : ["*", host];
+    return of === "*" || of === namespace || (of === "." && namespace === own) ? [name ?? ""] : [];
+  });
+  return asked.filter((host) => open.some((served) => overlap(host.toLowerCase(), served)));
+}
+
+/** Whether two hosts, each of which may begin with a `*`, have one in common. */
+function overlap(one: string, other: string): boolean {
+  const covers = (wild: string, host: string) =>
+    wild.startsWith("*") && host.replace(/^\*/, "").endsWith(wild.slice(1));
+  return one === other || covers(one, other) || covers(other, one);
 }
 
 /** Whether an input of the Gateway says which hosts it serves, by its path. */

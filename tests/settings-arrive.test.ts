@@ -266,7 +266,7 @@ describe("options", () => {
       "dns-records-base": { hooks: ["dns-records-free"] },
       "continuity-facts": { hooks: ["continuity-same-cluster", "continuity-nobody-orphaned"] },
       "istio-base": { hooks: ["istio-base-one-minor"] },
-      "istio-istiod": { hooks: ["istio-istiod-one-minor"] },
+      "istio-istiod": { hooks: ["istio-istiod-one-minor", "keep-serving"] },
       "ingress-gateway": {
         hooks: [
           "load-balancer-address-free",
@@ -276,8 +276,9 @@ describe("options", () => {
           "load-balancer-first-address-free",
         ],
       },
-      issuer: awaited(300),
-      "secret-store": awaited(300),
+      issuer: { ...awaited(300), hooks: ["keep-serving"] },
+      "secret-store": { ...awaited(300), hooks: ["keep-serving"] },
+      "tls-gateway": { hooks: ["keep-serving"] },
       "token-secret": { ...awaited(120), hooks: ["token-secret-one-serial-on"] },
       // Before a create, and before an update.
       certificate: { ...awaited(1800), hooks: ["certificate-possible", "certificate-possible"] },

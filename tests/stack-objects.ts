@@ -229,7 +229,10 @@ export function issuer(solver: object) {
   return {
     apiVersion: "cert-manager.io/v1",
     kind: "ClusterIssuer",
-    metadata: { name: "cluster-issuer-letsencrypt", annotations: waitFor },
+    metadata: {
+      name: "cluster-issuer-letsencrypt",
+      annotations: { ...waitFor, "oke-platform/signs-for": "cert-manager" },
+    },
     spec: {
       acme: {
         server: "https://acme-v02.api.letsencrypt.org/directory",

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { usersIn } from "../../components/external-secrets-users.ts";
+import { apiServerBy } from "../../components/api-server.ts";
+import { externalSecretsUsers } from "../../components/external-secrets-users.ts";
 import { type ApiServer, startApiServer } from "./api-server.ts";
 import { definitionsOf, install } from "./definitions.ts";
 
@@ -11,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 
-const look = (user?: string) => usersIn(server.kubeConfig(user));
+const look = async (user?: string) => externalSecretsUsers(await apiServerBy(server.kubeConfig(user)));
 
 it("is nobody where its kinds are not known", async () => {
   expect(await look()).toEqual({ served: [], controllers: [] });

@@ -25,7 +25,7 @@ describe("Vault elsewhere", () => {
   ])("is logged in to with %s", async (_what, auth, expected) => {
     const all = await withWorld("prod", { ...elsewhere, auth }, emptyWorld());
     expect(named(all, "secret-store").inputs).toEqual(store({ ...reached, auth: expected }));
-    expect(options(all, "secret-store")).toEqual({ "secret-store": awaited });
+    expect(options(all, "secret-store")).toEqual({ "secret-store": { ...awaited, hooks: ["keep-serving"] } });
     expect(named(all, "vault").inputs).toMatchObject({ address: "https://vault.example.org" });
     expect(all.filter(({ name }) => /^vault-(access|server|seal|tls)/.test(name))).toEqual([]);
   });

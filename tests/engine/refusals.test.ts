@@ -1,15 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { examples } from "../../project/placeholders.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
+import { isStolen } from "../../sandbox/world/attackers.ts";
 import { emptyWorld } from "../../sandbox/world/beginnings.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
-import type { World } from "../../sandbox/world/world.ts";
-import { closeAll, closedPort, listen } from "../loopback.ts";
+import { closeAll, closedPort } from "../loopback.ts";
 import { changesIn, problemsIn, refusalOf, SCALE, withSettings } from "./harness.ts";
+import { startLists } from "./lists.ts";
 
 // What a running stack refuses in a preview, through the real engine.
 
@@ -23,13 +23,13 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
   const world = openWorld(emptyWorld());
   world.put({ kind: "Cluster", name: "other", spec: {} }, OTHER);
-  const server = createServer(async ({ url = "" }, response) => {
-    const answer = (await sandbox.cloud.visit((it) => listedIn(it, new URL(url, "http://api")))).result;
-    response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
-    response.end(JSON.stringify(answer ?? { kind: "Status", code: 404, message: "no such kind" }));
-  });
   const cluster = world.byId(OURS);
-  if (cluster) cluster.spec.server = `http://127.0.0.1:${await listen(server)}`;
+  if (cluster)
+    cluster.spec.server = await startLists(
+      () => sandbox,
+      // An attacker's ExternalSecret is in error and needs nobody; here it is about those who are served.
+      (key) => !isStolen(key),
+    );
   sandbox = await openSandbox({
     directory,
     stack: "prod",
@@ -42,20 +42,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await closeAll();
   await rm(directory, { recursive: true, force: true });
-});
-
-/** A list, as the API server of the world's cluster gives it; undefined for a kind that it does not know. */
-function listedIn(world: World, { pathname, searchParams }: URL): object | undefined {
-  if (pathname === "/apis/apps/v1/deployments") {
-    const wanted = searchParams.get("labelSelector")?.replace("app.kubernetes.io/name=", "");
-    return listOf(world.items("Deployment").filter(({ spec, name }) => spec.chart === wanted && name === wanted));
-  }
-  if (pathname !== "/apis/external-secrets.io/v1/externalsecrets") return undefined;
-  return listOf(world.items("ExternalSecret"));
-}
-
-const listOf = (items: { name: string; namespace: string }[]) => ({
-  items: items.map(({ name, namespace }) => ({ metadata: { name, namespace } })),
 });
 
 /** What a preview of a change refuses. */

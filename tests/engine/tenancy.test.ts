@@ -81,6 +81,7 @@ describe("a prod stack", () => {
     expect(await up({ tenancy })).toEqual([
       "delete routes-evil/grafana",
       "update certificate-policy",
+      "update issuer",
       "update route-policy",
       "update secret-store",
       "update tls-gateway",
@@ -98,6 +99,7 @@ describe("a prod stack", () => {
       "delete certificate-policy-binding",
       "delete route-policy",
       "delete route-policy-binding",
+      "update issuer",
       "update istio-istiod",
       "update secret-store",
       "update tls-gateway",
@@ -122,6 +124,7 @@ describe("a prod stack", () => {
       "create certificate-policy-binding",
       "create route-policy",
       "create route-policy-binding",
+      "update issuer",
       "update istio-istiod",
       "update secret-store",
       "update tls-gateway",

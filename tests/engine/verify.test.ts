@@ -21,7 +21,7 @@ afterEach(closeAll);
 async function troublesWith(roots: string | undefined) {
   const settings = settingsWith({ acme: { server: pebble.directory, email: "platform@example.com" } });
   const checks = await verify({ ...(await startDeploy(issued, settings)), roots });
-  expect(checks).toHaveLength(30);
+  expect(checks).toHaveLength(35);
   return checks.filter(({ status }) => status !== "pass");
 }
 

@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { text } from "node:stream/consumers";
 import { KubeConfig } from "@kubernetes/client-node";
 import { listen } from "../loopback.ts";
 import type { TlsPair } from "../pki.ts";
 
-// A cluster's API, as those see it who only read.
+// A cluster's API, as those see it who only read, or try what they do not want kept.
 
 /** An object as the API server keeps it. */
 export interface KubernetesObject {
@@ -37,6 +38,11 @@ function pathOf(object: KubernetesObject): string {
   return `${versionPath(object)}${place}/${plural(object)}/${name}`;
 }
 
+function hasLabels({ metadata }: KubernetesObject, wanted: readonly string[]): boolean {
+  const labels = Object.entries(metadata.labels ?? {}).map(([key, value]) => `${key}=${value}`);
+  return wanted.every((label) => labels.includes(label));
+}
+
 const TOKEN = "the-operator's-token";
 
 /** The `Status` that stands for a failure: https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.34/#status-v1-meta */
@@ -52,6 +58,8 @@ export class ClusterApi {
   readonly kinds: Set<string>;
   /** Paths that are forbidden. */
   readonly forbidden = new Set<string>();
+  /** Why an object of others is not let in; undefined when it is. */
+  admission: (object: KubernetesObject) => string | undefined = () => undefined;
   /** What it sent, each with the URL that was asked for. */
   readonly sent: string[] = [];
 
@@ -62,16 +70,29 @@ export class ClusterApi {
 
   /** Starts it. */
   async start(): Promise<KubeConfig> {
-    return kubeConfigTo(await listen(createServer((request, response) => this.send(request, response))));
+    return kubeConfigTo(
+      await listen(createServer(async (request, response) => this.send(request, response, await text(request)))),
+    );
   }
 
-  private send(request: IncomingMessage, response: ServerResponse): void {
-    const [code, body] = this.answerTo(request);
+  private send(request: IncomingMessage, response: ServerResponse, sent: string): void {
+    const [code, body] = request.method === "POST" ? this.tried(request, JSON.parse(sent)) : this.answerTo(request);
     const isText = typeof body === "string";
-    const text = isText ? body : JSON.stringify(body);
-    this.sent.push(`${request.url}\n${text}`);
+    const answer = isText ? body : JSON.stringify(body);
+    this.sent.push(`${request.url}\n${answer}`);
     response.writeHead(code, { "content-type": isText ? "text/plain" : "application/json" });
-    response.end(text);
+    response.end(answer);
+  }
+
+  private tried({ url = "" }: IncomingMessage, object: KubernetesObject): [code: number, body: object] {
+    const { pathname, searchParams } = new URL(url, "http://api");
+    if (searchParams.get("dryRun") !== "All") return failure(500, "InternalError", "it would have been kept");
+    const what = `${plural(object)}.${object.apiVersion.split("/")[0]} "${object.metadata.name}"`;
+    if (this.forbidden.has(pathname)) return failure(403, "Forbidden", `${what}: User "operator" cannot create it`);
+    const why = this.admission(object);
+    if (why === undefined) return [201, object];
+    const policy = "ValidatingAdmissionPolicy 'it' with binding 'it'";
+    return failure(403, "Forbidden", `${what} is forbidden: ${policy} denied request: ${why}`);
   }
 
   private answerTo({ url = "", headers }: IncomingMessage): [code: number, body: object | string] {
@@ -91,8 +112,13 @@ export class ClusterApi {
       return failure(404, "NotFound", `${resource} "${name}" not found`);
     }
     const [field, wanted] = searchParams.get("fieldSelector")?.split("=") ?? [];
-    if (field !== "metadata.name") return failure(400, "BadRequest", `field label not supported: ${field}`);
-    const items = this.objects.filter((it) => ofKind(it) && it.metadata.name === wanted);
+    // Nobody is to ask for all Secrets.
+    if (field !== "metadata.name" && (field !== undefined || plural === "secrets"))
+      return failure(400, "BadRequest", `field label not supported: ${field}`);
+    const labels = searchParams.get("labelSelector")?.split(",") ?? [];
+    const items = this.objects.filter(
+      (it) => ofKind(it) && (wanted === undefined || it.metadata.name === wanted) && hasLabels(it, labels),
+    );
     // As https://kubernetes.io/docs/reference/using-api/api-concepts/ says of metadata-only fetches.
     if (headers.accept?.includes("as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")) {
       const partial = items.map(({ metadata }) => ({
@@ -103,7 +129,7 @@ export class ClusterApi {
       const list = partial.length === 0 ? null : partial;
       return [200, { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata: {}, items: list }];
     }
-    return [200, { kind: "SecretList", apiVersion: "v1", metadata: {}, items }];
+    return [200, { kind: "List", apiVersion: "v1", metadata: {}, items }];
   }
 }
 

@@ -5,9 +5,14 @@ import {
   setHeaderOptions,
   type V1ObjectMeta,
 } from "@kubernetes/client-node";
+import type { Listed, ListedKind, Lists } from "../../components/api-server.ts";
 import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
 import { CERTIFICATE, keyOf } from "../../components/certificate.ts";
+import type { DoorName } from "../../components/tenants.ts";
+import type { Settings } from "../../settings/settings.ts";
+import type { Door } from "../../settings/tenancy.ts";
 import { type ClusterApi, clusterApi, ifThere, metadataOf, refusalOf, worded } from "../lib/cluster-api.ts";
+import { doorIn } from "../lib/doors.ts";
 import type { Application, Definition, HelmRelease } from "./rivals.ts";
 
 /** The version of Kubernetes that a cluster runs. */
@@ -27,7 +32,7 @@ interface ApplicationSpec {
 }
 
 /** A cluster that is only read. Each question fails with the API server's own words. */
-export class ClusterReader {
+export class ClusterReader implements Lists {
   private readonly api: ClusterApi;
 
   /** @param timeoutMs milliseconds for each question */
@@ -130,6 +135,28 @@ export class ClusterReader {
     const at = { ...kind, namespace: CERT_MANAGER_NAMESPACE, name: CERTIFICATE };
     const found = await worded(ifThere(this.api.custom.getNamespacedCustomObject(at)));
     return found === undefined ? undefined : keyOf(found as Record<string, unknown>);
+  }
+
+  async objects(kind: ListedKind): Promise<Listed[]> {
+    const list = await worded(ifThere(this.api.custom.listClusterCustomObject({ ...kind })));
+    return ((list ?? { items: [] }) as { items: Listed[] }).items;
+  }
+
+  async podNamespaces(labelSelector: string): Promise<string[]> {
+    const list = metadataOf((options) => this.api.core.listPodForAllNamespaces({ labelSelector }, options));
+    const pods = await worded(
+      list.catch((error) => {
+        // Labels that are none: whoever writes them into a Gateway must not blind who looks.
+        if (error instanceof ApiException && error.code === 400) return [];
+        throw error;
+      }),
+    );
+    return [...new Set(pods.map(({ namespace = "" }) => namespace))].sort();
+  }
+
+  /** Whom a door lets in as it is: nobody where it is not there. */
+  async door(settings: Settings, name: DoorName): Promise<Door> {
+    return (await worded(doorIn(this.api, settings, name))) ?? [];
   }
 
   async hasDeployment(namespace: string, name: string): Promise<boolean> {

@@ -15,6 +15,7 @@ import { namespaceVerdicts, serviceVerdicts } from "./namespaces.ts";
 import { disableAddOn } from "./oci-cli.ts";
 import { podSecurityVerdicts } from "./pod-security.ts";
 import { applicationVerdicts, definitionVerdicts, ownReleases, placesOf, releaseVerdicts } from "./rivals.ts";
+import { tenantVerdicts } from "./tenants.ts";
 
 // What is in the cluster that the platform is to come to: whether it fits, and what stands in the way.
 
@@ -85,6 +86,7 @@ export async function examineCluster(
     ),
     run("kubernetes: pod security", [reachable], ({ cluster }) => podSecurityVerdicts(settings, cluster)),
     run("kubernetes: services", [reachable], ({ cluster }) => serviceVerdicts(settings, cluster)),
+    run("kubernetes: tenancy", [reachable], ({ cluster }) => tenantVerdicts(settings, cluster)),
   ]);
   const installed = reachable.value && installedIn(settings, reachable.value, places);
   return { outcomes, installed: await installed?.catch(() => undefined) };

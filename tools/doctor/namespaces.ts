@@ -5,6 +5,7 @@ import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault/server.ts
 import type { Service } from "../../settings/services.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { problem, unless, type Verdict, warning } from "../lib/checks.ts";
+import { INITIAL_NAMESPACES } from "../lib/cluster-api.ts";
 import { type ClusterReader, isBare, isPulumis } from "./cluster-reader.ts";
 import { applicationOf, type HelmRelease } from "./rivals.ts";
 
@@ -28,9 +29,6 @@ function namespacesOf({ externalSecrets, vault }: Settings): Namespaces {
     beforeRoutes: [ISTIO_NAMESPACE, ...(installsVault ? [VAULT_NAMESPACE] : [])],
   };
 }
-
-/** Namespaces that Kubernetes makes, and that nobody deletes: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces */
-const INITIAL = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /** @param ownReleases those of this stack */
 export async function namespaceVerdicts(
@@ -66,7 +64,7 @@ function taken(name: string, metadata: V1ObjectMeta): Verdict {
   return problem(
     `namespace ${name} exists, ${application === undefined ? "and Pulumi did not make it" : `made by ${application}`}`,
     `the program makes it itself: ${
-      INITIAL.includes(name)
+      INITIAL_NAMESPACES.includes(name)
         ? elsewhere
         : `${away}${elsewhere && `, or ${elsewhere}`}; if a run of this stack made it, leave it: npm run repair -- --stack <stack>`
     }`,

@@ -56,6 +56,9 @@ export function clusterApi(kubeConfig: KubeConfig, timeoutMs: number): ClusterAp
   };
 }
 
+/** Namespaces that Kubernetes makes, and that nobody deletes: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces */
+export const INITIAL_NAMESPACES: readonly string[] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
 /**
  * Lists objects without their contents: a release's Secret holds the whole chart, and nobody's keys are needed here.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches

@@ -1,6 +1,7 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Settings } from "../../settings/settings.ts";
-import type { Run } from "../lib/checks.ts";
+import { problem, type Run, Stop } from "../lib/checks.ts";
+import { ifThere, refusalOf } from "../lib/cluster-api.ts";
 import type { Endpoint } from "../lib/http.ts";
 
 /** What is verified, and how it is reached. */
@@ -32,3 +33,18 @@ export interface Asked extends VerifyOptions {
 
 /** What follows the first phase of an installed Vault. */
 export const SECOND_PHASE = "npm run vault:init -- --stack <stack> --keys-file <file>, then pulumi up";
+
+/** What makes an object that is not there. */
+export const toMake = ({ phase }: Settings) => (phase === "complete" ? "run pulumi up" : SECOND_PHASE);
+
+/**
+ * What the API server answers; undefined when there is no such object, or no such kind.
+ *
+ * @throws {Stop} when it refuses or does not answer
+ */
+export const ask = <T>(call: Promise<T>): Promise<T | undefined> =>
+  ifThere(call).catch((error) => {
+    throw new Stop(
+      problem(refusalOf(error), "run this again; if it is refused, with the rights of somebody who may run pulumi up"),
+    );
+  });

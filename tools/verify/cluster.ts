@@ -5,10 +5,9 @@ import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import { REFLECTOR_NAMESPACE, REFLECTOR_RELEASE } from "../../components/reflector.ts";
 import { TOKEN_SECRET } from "../../components/token-secret.ts";
-import type { Settings } from "../../settings/settings.ts";
 import { found, type Outcome, ok, problem, Stop, skipped, type Verdict } from "../lib/checks.ts";
-import { type ClusterApi, clusterApi, ifThere, metadataOf, refusalOf } from "../lib/cluster-api.ts";
-import { type Asked, SECOND_PHASE } from "./asked.ts";
+import { type ClusterApi, clusterApi, metadataOf, refusalOf } from "../lib/cluster-api.ts";
+import { type Asked, ask, toMake } from "./asked.ts";
 import { shown } from "./tls.ts";
 
 // What the cluster says of itself: its objects are Ready, and the certificate's key is where it belongs and nowhere
@@ -17,6 +16,7 @@ import { shown } from "./tls.ts";
 /** A cluster that has been asked. */
 export interface ClusterChecks {
   readonly outcomes: readonly Outcome[];
+  readonly api: Outcome<ClusterApi>;
   /** The certificate that the gateway is to present. */
   readonly source: Outcome<X509Certificate>;
   /** The load balancer's address. */
@@ -39,7 +39,7 @@ export async function checkCluster(asked: Asked): Promise<ClusterChecks> {
     run("key elsewhere", [cluster], (api) => judgeKey(asked, api)),
     balancer,
   ]);
-  return { outcomes, source, balancer };
+  return { outcomes, api: cluster, source, balancer };
 }
 
 async function judgeCluster({ kubeConfig, timeoutMs }: Asked) {
@@ -54,18 +54,6 @@ async function judgeCluster({ kubeConfig, timeoutMs }: Asked) {
     );
   }
 }
-
-/**
- * What the API server answers; undefined when there is no such object, or no such kind.
- *
- * @throws {Stop} when it refuses or does not answer
- */
-const ask = <T>(call: Promise<T>): Promise<T | undefined> =>
-  ifThere(call).catch((error) => {
-    throw new Stop(
-      problem(refusalOf(error), "run this again; if it is refused, with the rights of somebody who may run pulumi up"),
-    );
-  });
 
 /** Of a custom resource, what is read here. */
 interface Resource {
@@ -84,9 +72,6 @@ interface Resource {
     }[];
   };
 }
-
-/** What makes an object that is not there. */
-const toMake = ({ phase }: Settings) => (phase === "complete" ? "run pulumi up" : SECOND_PHASE);
 
 /** Passes when the object's controller says that it is Ready, and means its latest version. */
 function readiness(

@@ -9,9 +9,10 @@ import { kubeConfigOf, settingsOf } from "../stack.ts";
 import type { VerifyOptions } from "./asked.ts";
 import { type Check, checksOf, checksText } from "./check.ts";
 import { checkCluster } from "./cluster.ts";
+import { checkDoors } from "./doors.ts";
 import { checkHosts } from "./visitor.ts";
 
-// Proves a deploy by what a user meets. Nothing is changed anywhere.
+// Proves a deploy by what a user meets, and by what others may not do. Nothing is changed anywhere.
 
 /**
  * Checks what is up for a stack, from the token in the cluster to the answer of each service.
@@ -23,7 +24,8 @@ export async function verify(options: VerifyOptions): Promise<Check[]> {
   // What cannot be asked is not proven.
   const asked = { ...options, timeoutMs, run: runner(checkMs, "problem") };
   const cluster = await checkCluster(asked);
-  return checksOf([...cluster.outcomes, ...(await checkHosts(asked, cluster))]);
+  const rest = await Promise.all([checkDoors(asked, cluster.api), checkHosts(asked, cluster)]);
+  return checksOf([...cluster.outcomes, ...rest.flat()]);
 }
 
 /** @throws when the value is none, naming the option */

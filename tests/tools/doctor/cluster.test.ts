@@ -39,6 +39,7 @@ const healthy = {
   "kubernetes: namespaces": "ok: istio-system and external-secrets are free, or Pulumi's",
   "kubernetes: pod security": "ok: cert-manager restricted, istio-system baseline, external-secrets restricted",
   "kubernetes: services": "ok: 2 service(s) are there, with their ports",
+  "kubernetes: tenancy": "ok: nothing of others that it shuts out",
 };
 
 describe("a healthy cluster", () => {

@@ -56,6 +56,7 @@ const fresh = [
   "ok: kubernetes: namespaces: istio-system and external-secrets are free, or Pulumi's",
   "ok: kubernetes: pod security: cert-manager restricted, istio-system baseline, external-secrets restricted",
   "ok: kubernetes: services: 2 service(s) are there, with their ports",
+  "ok: kubernetes: tenancy: nothing of others that it shuts out",
   "ok: oci: cluster: the cluster is ACTIVE, v1.34.1",
   "ok: oci: OKE add-ons: neither CertManager nor Istio among them",
   "ok: oci: subnet: there, regional, in the VCN",
@@ -151,7 +152,7 @@ describe("the command", () => {
     await stackFile("test");
     const { stdout, ...rest } = await run("--stack", "kind");
     expect(rest).toEqual({ exitCode: 0, stderr: "" });
-    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 11 ok, 17 skipped\n$/s);
+    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 12 ok, 17 skipped\n$/s);
   });
 
   it("ends with 1 when there is one, and says the same in JSON", async () => {

@@ -1,8 +1,12 @@
 import { CERT_MANAGER_NAMESPACE } from "../../../components/cert-manager.ts";
 import { CERTIFICATE, TLS_SECRET } from "../../../components/certificate.ts";
+import { certificateTableOf, refusedCertificate } from "../../../components/certificate-policy.ts";
 import { GATEWAY_RELEASE } from "../../../components/ingress-gateway.ts";
-import { ISTIO_NAMESPACE } from "../../../components/istio.ts";
+import { ISTIO_NAMESPACE, ISTIOD_RELEASE } from "../../../components/istio.ts";
+import { refusedRoute, routeTableOf } from "../../../components/route-policy.ts";
 import { TOKEN_SECRET } from "../../../components/token-secret.ts";
+import { SCOPE_GATEWAYS } from "../../../settings/istio-ownership.ts";
+import type { Settings } from "../../../settings/settings.ts";
 import type { TlsPair } from "../../pki.ts";
 import { type KubernetesObject, tlsSecret } from "../cluster-api.ts";
 import { ADDRESS } from "./deploy.ts";
@@ -84,3 +88,18 @@ export const gatewayService = (type = "LoadBalancer", ip: string | undefined = A
   spec: { type },
   status: { loadBalancer: ip === undefined ? {} : { ingress: [{ ip, ipMode: "VIP" }] } },
 });
+
+/** The control plane, told to keep gateways' pods to Gateways of their own namespace. */
+export const istiod = (value = "true"): KubernetesObject => ({
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name: ISTIOD_RELEASE, namespace: ISTIO_NAMESPACE },
+  spec: { template: { spec: { containers: [{ name: "discovery", env: [{ name: SCOPE_GATEWAYS, value }] }] } } },
+});
+
+/** Why the policies that settings ask for let an object not in; undefined when they do. */
+export function refusalBy(settings: Settings, object: KubernetesObject): string | undefined {
+  const [routes, certificates] = [routeTableOf(settings), certificateTableOf(settings)];
+  if (object.kind === "VirtualService") return routes && refusedRoute(object, routes);
+  return certificates && refusedCertificate(object, certificates);
+}

@@ -30,7 +30,8 @@ it("finds what the program makes, and passes when all is right", async () => {
   expect(checks.map(({ status, name, host }) => `${status} ${name}${host === undefined ? "" : ` ${host}`}`)).toEqual([
     ...[
       ...["API server", "ExternalSecret", "ClusterIssuer", "Certificate", "certificate's Secret", "gateway's copy"],
-      ...["key elsewhere", "load balancer", "port 443", "port 80"],
+      ...["key elsewhere", "load balancer", "routes of others", "Gateway's hosts", "Gateways of others"],
+      ...["certificates of others", "secrets of others", "port 443", "port 80"],
     ].map((name) => `pass ${name}`),
     ...at(BASE, ...perHost),
     ...at(VAULT, ...perHost, "service"),
@@ -96,7 +97,7 @@ describe("the command", () => {
     const { stdout, ...rest } = await run(...(await argumentsFor()), "--roots", roots, "--json");
     expect(rest).toEqual({ exitCode: 0, stderr: "" });
     const checks = JSON.parse(stdout) as Check[];
-    expect(checks).toHaveLength(30);
+    expect(checks).toHaveLength(35);
     expect(checks.filter(({ status }) => status !== "pass")).toEqual([]);
     expect(checks[0]).toEqual({ name: "API server", status: "pass", reason: "Kubernetes v1.34.1" });
   });
@@ -108,13 +109,13 @@ describe("the command", () => {
     expect(stdout).toMatch(
       /\nFAIL {5}service vault\.cluster\.example\.com +404 from the gateway: .*\n +→ run pulumi up/,
     );
-    expect(stdout).toMatch(/\n30 checks: 29 pass, 1 FAIL, 0 skipped\n$/);
+    expect(stdout).toMatch(/\n35 checks: 34 pass, 1 FAIL, 0 skipped\n$/);
   });
 
   it("trusts nothing but Node's roots without --roots", async () => {
     const { stdout, exitCode } = await run(...(await argumentsFor()));
     expect(exitCode).toBe(1);
-    expect(stdout).toMatch(/\n30 checks: 27 pass, 3 FAIL, 0 skipped\n$/);
+    expect(stdout).toMatch(/\n35 checks: 32 pass, 3 FAIL, 0 skipped\n$/);
   });
 
   const allowed = "allowed: <ip> or <ip>:<port>, such as 192.0.2.1:8443 or [2001:db8::1]:8443";
