@@ -63,19 +63,19 @@ export function refusedCertificate(
   { metadata: { namespace = "" } = {}, spec }: Judged,
   { issuers, namespaces }: CertificateTable,
 ): string | undefined {
-  const { kind, name: issuer = "", group = "" } = ((spec ?? {}) as { issuerRef?: IssuerRef }).issuerRef ?? {};
-  const isOurs = kind === "ClusterIssuer" && issuers.includes(issuer) && GROUPS.includes(group);
+  const { kind, name: issuer = "" } = ((spec ?? {}) as { issuerRef?: IssuerRef }).issuerRef ?? {};
+  const isOurs = kind === "ClusterIssuer" && issuers.includes(issuer);
   return isOurs && !namespaces.includes(namespace) ? filled(REFUSED, { issuer, namespace }) : undefined;
 }
 
+/**
+ * Without its group: cert-manager looks at that of a CertificateRequest, and orders for an Order of any.
+ * https://github.com/cert-manager/cert-manager/blob/v1.21.2/pkg/issuer/helper.go (GetGenericIssuer)
+ */
 interface IssuerRef {
   readonly kind?: string;
   readonly name?: string;
-  readonly group?: string;
 }
-
-/** cert-manager's own issuers, those of a reference that names no group among them. */
-const GROUPS = ["", "cert-manager.io"];
 
 /** The policy of a table. */
 const certificateAdmission = ({ issuers, namespaces }: CertificateTable): Admission => ({
@@ -83,8 +83,7 @@ const certificateAdmission = ({ issuers, namespaces }: CertificateTable): Admiss
   judges: ASKS_TO_SIGN,
   about: {
     "names-our-issuer": `object.?spec.?issuerRef.?kind.orValue("") == "ClusterIssuer" &&
-  object.?spec.?issuerRef.?name.orValue("") in ${literal(issuers)} &&
-  object.?spec.?issuerRef.?group.orValue("") in ${literal(GROUPS)}`,
+  object.?spec.?issuerRef.?name.orValue("") in ${literal(issuers)}`,
   },
   allows: `request.namespace in ${literal(namespaces)}`,
   says: saying(REFUSED, { issuer: "object.spec.issuerRef.name", namespace: "request.namespace" }),

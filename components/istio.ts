@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
-import { SCOPE_GATEWAYS } from "../settings/istio-ownership.ts";
+import { INGRESSES, SCOPE_GATEWAYS } from "../settings/istio-ownership.ts";
 import type { Size } from "../settings/size.ts";
 import type { Door } from "../settings/tenancy.ts";
 import { filled, type Judged } from "./admission.ts";
@@ -60,9 +60,8 @@ export class Istio extends pulumi.ComponentResource {
         releaseName: ISTIOD_RELEASE,
         namespace: namespace.metadata.name,
         values: {
-          ...RUNTIME_DEFAULT,
-          // Mesh-wide: no Gateway selects pods of another namespace than its own, ours or anybody's.
-          ...(args.routes !== "all" && { env: { [SCOPE_GATEWAYS]: "true" } }),
+          // Mesh-wide: no Gateway selects pods of another namespace than its own, ours or anybody's, and no Ingress any.
+          ...(args.routes !== "all" && { env: { [SCOPE_GATEWAYS]: "true" }, meshConfig: { [INGRESSES]: "OFF" } }),
           ...RUNTIME_DEFAULT,
           ...sizes[args.size],
         },

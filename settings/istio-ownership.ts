@@ -27,6 +27,12 @@ const istios = [
 export const SCOPE_GATEWAYS = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE";
 const SCOPED = "a Gateway of any namespace could select the gateway's pods";
 
+/**
+ * Whether istiod reads Ingresses of class `istio`, of any namespace: as Gateways of its own namespace, with any host and any
+ * certificate there. https://github.com/istio/istio/blob/1.31.4/pilot/pkg/config/kube/ingress/conversion.go
+ */
+export const INGRESSES = "ingressControllerMode";
+
 /** What of the values of Istio's three charts is the program's. */
 export const istioOwnership = {
   base: {
@@ -59,6 +65,10 @@ export const istioOwnership = {
       ownAt(["envVarFrom", /^\d+$/, "name"], SCOPED, {
         setting: "tenancy.routes",
         having: new RegExp(`^${SCOPE_GATEWAYS}$`),
+      }),
+      own(`meshConfig.${INGRESSES}`, "an Ingress of any namespace could have any host", {
+        setting: "tenancy.routes",
+        is: "OFF",
       }),
       own("configMap", "istiod and the gateway read the mesh's configuration from it", { is: true }),
       own("base.enableIstioConfigCRDs", CRDS, { is: true }),

@@ -53,6 +53,7 @@ describe("lab", () => {
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.26.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.26.4", {
         env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
+        meshConfig: { ingressControllerMode: "OFF" },
         seccompProfile,
         autoscaleEnabled: false,
         replicaCount: 1,
@@ -176,6 +177,7 @@ describe("prod", () => {
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.31.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.31.4", {
         env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
+        meshConfig: { ingressControllerMode: "OFF" },
         seccompProfile,
         autoscaleEnabled: true,
         autoscaleMin: 2,

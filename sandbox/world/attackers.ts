@@ -1,5 +1,5 @@
-import { isDark, serversOf, serves } from "./istio.ts";
-import { isDefined, refusalOf } from "./kubernetes.ts";
+import { isDark, readsIngresses, secretForGateway, serversOf, serves } from "./istio.ts";
+import { isDefined, refusalOf, runs } from "./kubernetes.ts";
 import { type Item, keyOf, type Spec } from "./state.ts";
 import type { System, World } from "./world.ts";
 
@@ -123,6 +123,7 @@ export const attackers: System = {
     ...world
       .items("Secret")
       .flatMap(({ name, namespace }) => (name === STOLEN ? [`the DNS token is in namespace ${namespace}`] : [])),
+    ...answeredByIngress(world),
   ],
 };
 
@@ -133,3 +134,15 @@ const answered = (world: World, stolen: Item): string[] =>
     .filter((gateway) => gateway.ready && !isDark(world, gateway))
     .filter((gateway) => serversOf(gateway).some((server) => serves(gateway, server, stolen)))
     .map(({ name }) => `${stolen.namespace} answers for ${stolen.spec.hosts} at Gateway ${name}`);
+
+/** Where an Ingress with the platform's certificate answers: nobody is refused one. */
+const answeredByIngress = (world: World): string[] =>
+  runs(world, "istiod") && runs(world, "gateway") && readsIngresses(world)
+    ? world
+        .items("Gateway")
+        .filter((gateway) => gateway.ready && !isStolen(keyOf(gateway)))
+        .filter((gateway) => secretForGateway(world, gateway, KNOWN.credentialName) !== undefined)
+        .flatMap(({ name }) =>
+          world.items("Attacker").map(({ namespace }) => `${namespace} answers by an Ingress beside Gateway ${name}`),
+        )
+    : [];

@@ -130,6 +130,7 @@ export const charts: Readonly<Record<string, Chart>> = {
       ...services(release, ["istiod"]),
       ...deployments(release, ["istiod"], {
         env: release.values.env ?? {},
+        meshConfig: release.values.meshConfig ?? {},
         ...fitting(release.values.seccompProfile !== undefined),
       }),
       validating(`istio-validator-${release.namespace}`, [

@@ -85,6 +85,15 @@ export const isDark = (world: World, gateway: Item): boolean => {
   return isApart && (scope === "true" || pods === undefined || istiod === undefined);
 };
 
+/**
+ * Whether istiod makes Gateways of Ingresses, with the certificates beside the gateway's pods.
+ * https://github.com/istio/istio/blob/1.31.4/pilot/pkg/bootstrap/configcontroller.go
+ */
+export const readsIngresses = (world: World): boolean =>
+  workloadsOf(world, "istiod").some(
+    ({ spec }) => (spec.meshConfig as { ingressControllerMode?: string } | undefined)?.ingressControllerMode !== "OFF",
+  );
+
 export const serversOf = (gateway: Item) => gateway.spec.servers as Server[];
 
 export const matchesHost = (pattern: string, host: string) =>

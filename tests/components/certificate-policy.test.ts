@@ -61,7 +61,11 @@ describe("what asks for a signature", async () => {
     ["another namespace", asking("evil", ours), refused(STAGING, "evil")],
     ["the group written out", asking("evil", { ...ours, group: "cert-manager.io" }), refused(STAGING, "evil")],
     ["the group left empty", asking("evil", { ...ours, group: "" }), refused(STAGING, "evil")],
-    ["another group's issuer", asking("evil", { ...ours, group: "example.com" })],
+    [
+      "a group that cert-manager does not know, and orders for",
+      asking("evil", { ...ours, group: "example.com" }),
+      refused(STAGING, "evil"),
+    ],
     ["an Issuer of that name", asking("evil", { ...ours, kind: "Issuer" })],
     ["an Issuer of that name, as it is without a kind", asking("evil", { name: STAGING })],
     ["another ClusterIssuer", asking("evil", { ...ours, name: "cluster-issuer-letsencrypt" })],
@@ -88,7 +92,7 @@ describe("the policy of certificates", () => {
         spec: { matchConditions: { expression: string }[] };
       };
       expect(metadata).toEqual({ name: `oke-platform-${issuers[0]}` });
-      expect(spec.matchConditions[1]?.expression).toContain(` in ${JSON.stringify(issuers)} `);
+      expect(spec.matchConditions[1]?.expression).toContain(` in ${JSON.stringify(issuers)}`);
       const made = registrations.filter(({ type }) => type.endsWith(":ClusterIssuer"));
       expect(made.map(({ inputs }) => (inputs.metadata as { name: string }).name).sort()).toEqual(issuers);
     },

@@ -168,7 +168,8 @@ describe("the policy of routes", () => {
     expect(named(registrations, "tls-gateway").inputs.spec).toMatchObject({
       servers: [{ hosts: [`*.${BASE}`, BASE] }, { hosts: [`*.${BASE}`, BASE] }],
     });
-    expect(named(registrations, "istio-istiod").inputs.values).not.toHaveProperty("env");
+    for (const closing of ["env", "meshConfig"])
+      expect(named(registrations, "istio-istiod").inputs.values).not.toHaveProperty(closing);
   });
 
   it("fits what an expression may hold, with the longest names, and has a line for each host", async () => {

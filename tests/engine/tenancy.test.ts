@@ -112,6 +112,7 @@ describe("a prod stack", () => {
     expect(result).toEqual(
       expect.arrayContaining([
         "evil answers for * at Gateway istio-gateway",
+        "evil answers by an Ingress beside Gateway istio-gateway",
         "the certificate's key is in namespace evil",
         "the DNS token is in namespace evil",
       ]),

@@ -112,6 +112,11 @@ describe("values of a chart that would undo the program", () => {
     [istiod("meshConfig.defaultConfig.gatewayTopology.proxyProtocol"), {}, `nothing: ${PROXY}`],
     [istiod("pilot.meshConfig.defaultConfig.gatewayTopology.proxyProtocol"), {}, `nothing: ${PROXY}`],
     [
+      istiod("meshConfig.ingressControllerMode"),
+      "STRICT",
+      "nothing: an Ingress of any namespace could have any host; use tenancy.routes",
+    ],
+    [
       istiod("revision"),
       "canary",
       "nothing: the webhooks and the gateway's pods are those of the one revision without a name; remove it",

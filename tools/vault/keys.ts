@@ -94,7 +94,8 @@ async function written(file: string, flags: string | number, text: string): Prom
   await syncing(await open(file, flags, MODE), async (handle) => {
     // An empty file that was there has its own mode.
     await handle.chmod(MODE);
-    await handle.write(text, 0);
+    // All of it, where a disk that is nearly full takes a part and says so to nobody.
+    await handle.writeFile(text);
     await handle.sync();
     await handle.truncate(Buffer.byteLength(text));
   });

@@ -105,6 +105,14 @@ describe("attackers", () => {
     );
   });
 
+  it("answer by an Ingress, where istiod reads those of every namespace", () => {
+    const open = having("istio-istiod", ({ values }) => ({ values: { ...(values as Spec), meshConfig: {} } }));
+    expect(taken(open)).toEqual([
+      "evil answers by an Ingress beside Gateway istio-gateway",
+      "argocd answers by an Ingress beside Gateway istio-gateway",
+    ]);
+  });
+
   it("get a certificate of the zone without the policy", () => {
     expect(taken(without("certificate-policy"))).toEqual([
       "the certificate's key is in namespace evil",

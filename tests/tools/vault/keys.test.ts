@@ -14,7 +14,7 @@ import files, {
 import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { keysFile } from "../../../tools/vault/keys.ts";
 import { ociKeys } from "../../../tools/vault/oci-keys.ts";
 import { withCommand } from "../fake-command.ts";
@@ -61,6 +61,23 @@ describe("the keys file", () => {
     await keys.write({ deploy_token: "one" });
     expect((await stat(file)).ino).toBe(ino);
     expect(await readFile(file, "utf8")).toBe('{\n  "deploy_token": "one"\n}\n');
+  });
+
+  it("is whole, where a disk takes it in parts", async () => {
+    const handle = await files.open(join(directory, "other"), "w");
+    const { write } = Object.getPrototypeOf(handle) as typeof handle;
+    vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, "write").mockImplementation(async function (
+      this: typeof handle,
+      ...[text, position]: unknown[]
+    ) {
+      return write.call(this, (text as string).slice(0, 8), position as number);
+    } as typeof handle.write);
+    const keys = keysFile(join(directory, "keys.json"));
+    await keys.reserve();
+    await keys.write({ deploy_token: "one" });
+    vi.restoreAllMocks();
+    await handle.close();
+    expect(await keys.read()).toEqual({ deploy_token: "one" });
   });
 
   it.each(["to nothing yet", "to an empty file", "to another link"])("is what a link leads to: %s", async (what) => {
