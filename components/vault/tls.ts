@@ -27,7 +27,7 @@ const LIFETIME = "87600h0m0s";
 
 /**
  * The client's certificate and the CA's, and their copy beside the gateway. Not `vault-ca-for-gateway`: a Secret of that
- * name, which cert-manager has made there, stays, and Reflector leaves what it did not make.
+ * name, which cert-manager has made there, stays, and Reflector does not copy over what it did not make before it begins anew.
  */
 const CLIENT_SECRET = "vault-ca-for-ingressgateway";
 

@@ -21,7 +21,7 @@ const reflect: Happening = (world, source) => {
   for (const { name: namespace } of world.items("Namespace")) {
     if (namespace === source.namespace) continue;
     const there = world.item(`Secret ${namespace}/${source.name}`);
-    // An object that Reflector did not make is left alone, silently.
+    // An object that Reflector did not make is left alone, silently, until its watch of namespaces begins anew.
     if (there !== undefined && there.spec.reflects !== origin) continue;
     const wanted =
       annotation("allowed") === "true" &&
