@@ -90,8 +90,6 @@ const vaultTls =
     inCluster(
       // The API server knows the kinds, and their webhook answers, only when cert-manager runs.
       certManager,
-      // Its release makes the namespace that the certificate goes to.
-      vaultServer,
       // It brings the CA to the issuer, and a Reflector that does not come up must fail itself.
       reflector,
       // The gateway's part goes to Istio's namespace, and is of a kind of Istio's.
@@ -188,8 +186,6 @@ new Routes(
   inCluster(
     // The API server knows the kind only when Istio runs, and istiod checks it, on delete too.
     istio,
-    // Its release makes the namespace of the route to Vault.
-    vaultServer,
   ),
 );
 

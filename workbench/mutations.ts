@@ -51,8 +51,8 @@ const program: Omit<Mutation, "area">[] = [
     replace: "",
   },
   {
-    name: "the route to Vault does not wait for its namespace",
-    find: "// Its release makes the namespace of the route to Vault. vaultServer,",
+    name: "Vault's certificates do not wait for what brings their CA",
+    find: "// It brings the CA to the issuer, and a Reflector that does not come up must fail itself. reflector,",
     replace: "",
   },
   {
