@@ -1,5 +1,5 @@
 import type { KubernetesObject } from "@kubernetes/client-node";
-import type { ObjectName } from "../repair/kubernetes.ts";
+import type { Cluster, ObjectName } from "../repair/kubernetes.ts";
 
 // What a takeover needs of a cluster: its objects, whole, and to change parts of them.
 
@@ -18,13 +18,11 @@ export interface ObjectKind {
 export type MergePatch = Readonly<Record<string, unknown>>;
 
 /** A cluster as a takeover reads and changes it. Each call fails with the API server's own words. */
-export interface AdoptCluster {
+export interface AdoptCluster extends Pick<Cluster, "records"> {
   /** Undefined where there is no such object, or no such kind. */
   read(name: ObjectName): Promise<LiveObject | undefined>;
   /** All of a kind, in every namespace; none where there is no such kind. */
   list(kind: ObjectKind): Promise<LiveObject[]>;
-  /** Of each object of a kind its metadata alone: nobody's keys are read. */
-  listMetadata(kind: ObjectKind, labelSelector: string): Promise<LiveObject[]>;
   /** @throws when it is there already */
   create(object: LiveObject): Promise<void>;
   /** @throws when it is not there */

@@ -19,6 +19,13 @@ export interface Row {
   readonly action?: string;
 }
 
+export const row = (kind: Row["kind"], subject: string, text: string, action?: string): Row => ({
+  kind,
+  subject,
+  text,
+  ...(action !== undefined && { action }),
+});
+
 /** What is found, said and done. */
 export interface Plan {
   readonly rows: readonly Row[];

@@ -4,6 +4,7 @@ import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import { REFLECTOR_NAMESPACE } from "../../components/reflector.ts";
 import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault/server.ts";
+import type { ChartName } from "../../settings/chart-ownership.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { problem, unless, type Verdict } from "../lib/checks.ts";
 
@@ -114,9 +115,18 @@ export function releaseVerdicts(
   return unless(faults, "no release of others in the way");
 }
 
+/** The groups of the charts' CRDs, and not of their neighbours such as trust.cert-manager.io or install.istio.io. */
+export const DEFINED = {
+  "cert-manager": ["cert-manager.io", "acme.cert-manager.io"],
+  base: ["extensions.istio.io", "networking.istio.io", "security.istio.io", "telemetry.istio.io"],
+  "external-secrets": ["external-secrets.io", "generators.external-secrets.io"],
+} as const satisfies Partial<Record<ChartName, readonly string[]>>;
+
+/** The group of the kind that a definition defines, by the definition's name. */
+export const groupOf = (definition: string): string => definition.slice(definition.indexOf(".") + 1);
+
 /**
- * The groups of the charts' CRDs, and not of their neighbours such as trust.cert-manager.io or install.istio.io, and
- * the release that has them, as Helm compares them: https://github.com/helm/helm/blob/v3.18.0/pkg/action/validate.go
+ * Definitions and the release that has them, as Helm compares them: https://github.com/helm/helm/blob/v3.18.0/pkg/action/validate.go
  *
  * @param places those of {@link placesOf}
  */
@@ -127,20 +137,14 @@ export function definitionVerdicts(
 ): readonly Verdict[] {
   const { vault, externalSecrets } = settings;
   const owners = [
-    { release: certManagerIn(settings), groups: ["cert-manager.io", "acme.cert-manager.io"] },
-    {
-      release: istioBaseIn(settings),
-      groups: ["extensions.istio.io", "networking.istio.io", "security.istio.io", "telemetry.istio.io"],
-    },
-    {
-      release: externalSecretsIn(settings),
-      groups: ["external-secrets.io", "generators.external-secrets.io"],
-    },
+    { release: certManagerIn(settings), groups: DEFINED["cert-manager"] },
+    { release: istioBaseIn(settings), groups: DEFINED.base },
+    { release: externalSecretsIn(settings), groups: DEFINED["external-secrets"] },
   ].filter(({ release }) => places.has(release));
   const foreign = new Map<string, { release: string; owner: string; names: string[] }>();
   for (const { name, metadata } of definitions) {
-    const group = name.slice(name.indexOf(".") + 1);
-    const release = owners.find(({ groups }) => groups.includes(group))?.release;
+    const group = groupOf(name);
+    const release = owners.find(({ groups }) => groups.some((it) => it === group))?.release;
     if (release === undefined || ownerOf(metadata) === release) continue;
     const owner = describe(metadata);
     const others = foreign.get(`${release} ${owner}`)?.names ?? [];
