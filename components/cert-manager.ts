@@ -71,7 +71,12 @@ const sizes = (release: string): Record<Size, ChartValues> => ({
     ...requests("50m", "128Mi"),
     ...disruptionBudget,
     ...spread(podLabels(release, "controller")),
-    webhook: { replicaCount: 3, ...requests("25m", "64Mi"), ...disruptionBudget, ...spread(podLabels(release, "webhook")) },
+    webhook: {
+      replicaCount: 3,
+      ...requests("25m", "64Mi"),
+      ...disruptionBudget,
+      ...spread(podLabels(release, "webhook")),
+    },
     cainjector: {
       replicaCount: 2,
       ...requests("25m", "128Mi"),

@@ -76,7 +76,10 @@ function applicationOf({ metadata = {}, spec = {}, status = {} }: Application): 
   };
 }
 
-function sourceOf({ repoURL = "", chart, targetRevision = "", helm = {} }: Source, revision?: string): ApplicationSource {
+function sourceOf(
+  { repoURL = "", chart, targetRevision = "", helm = {} }: Source,
+  revision?: string,
+): ApplicationSource {
   const files = [...(helm.valueFiles ?? []), ...(helm.fileParameters ?? []).map(({ path }) => path)];
   return {
     repoURL,

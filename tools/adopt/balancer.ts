@@ -45,7 +45,9 @@ export async function balancerOf(
     refuse("is a network load balancer, which the program does not make", "leave it as it is, or move to another one");
   Object.assign(settings, bandwidthOf(of));
   if (of("shape")?.toLowerCase() !== "flexible")
-    rows.push(row("change", SUBJECT, `its shape is ${of("shape") ?? "100Mbps"}; it becomes flexible, as wide as it was`));
+    rows.push(
+      row("change", SUBJECT, `its shape is ${of("shape") ?? "100Mbps"}; it becomes flexible, as wide as it was`),
+    );
   const { rules, problem } = rulesOf(said);
   if (problem !== undefined) refuse(problem, "set the annotation to SL-All, NSG or None in ArgoCD first");
   settings.rules = rules;

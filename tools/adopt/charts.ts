@@ -40,7 +40,10 @@ const NAMESPACES: Partial<Record<ChartName, string>> = {
 };
 
 /** The installations that become the stack's, and what is said of the others. */
-export function platformsOwn(found: Found, installs: { externalSecrets: boolean }): { own: Installation[]; rows: Row[] } {
+export function platformsOwn(
+  found: Found,
+  installs: { externalSecrets: boolean },
+): { own: Installation[]; rows: Row[] } {
   const own: Installation[] = [];
   const rows: Row[] = [];
   for (const installation of found.installations) {
@@ -52,7 +55,12 @@ export function platformsOwn(found: Found, installs: { externalSecrets: boolean 
     else if (isAnother) rows.push(row("stays", subject, "is another gateway than the platform's"));
     else if ((NAMESPACES[chart] ?? release.namespace) !== release.namespace)
       rows.push(
-        row("refuse", subject, `is in ${release.namespace}, the program's in ${NAMESPACES[chart]}`, "move it in ArgoCD first"),
+        row(
+          "refuse",
+          subject,
+          `is in ${release.namespace}, the program's in ${NAMESPACES[chart]}`,
+          "move it in ArgoCD first",
+        ),
       );
     else if (own.some((it) => it.chart === chart))
       rows.push(row("refuse", subject, `is the second one of chart ${chart}`, "remove one of the two first"));
@@ -89,7 +97,14 @@ export function sourcesOf(own: readonly Installation[], hasMirror: boolean): { c
       rows.push(row("refuse", subject, "says no exact version", `set charts.${key}.version in the stack's file`));
     const other = own.find((it) => PLACES[it.chart as Ours].key === key && it.version !== version);
     if (other !== undefined)
-      rows.push(row("refuse", subject, `is ${version}, ${other.chart} ${other.version}`, "bring Istio's charts to one version in ArgoCD"));
+      rows.push(
+        row(
+          "refuse",
+          subject,
+          `is ${version}, ${other.chart} ${other.version}`,
+          "bring Istio's charts to one version in ArgoCD",
+        ),
+      );
     if (valueFiles.length > 0)
       rows.push(
         row(

@@ -104,7 +104,8 @@ const shown = (value: unknown) => {
   return text.length > 200 ? `${text.slice(0, 199)}…` : text;
 };
 
-export const subjectOf = ({ registration: { type, inputs } }: Taken): string => shownName(objectOf(type, plain(inputs)));
+export const subjectOf = ({ registration: { type, inputs } }: Taken): string =>
+  shownName(objectOf(type, plain(inputs)));
 
 /** How an operator names a field: `Certificate cert-manager/tls-wildcard-cluster spec.commonName`. */
 export const placeOf = (taken: Taken, { path }: Field): string => `${subjectOf(taken)} ${spelled(path)}`;

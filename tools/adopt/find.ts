@@ -1,3 +1,5 @@
+import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
+import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import type { Registration } from "../../project/record.ts";
 import { plain } from "../../project/registration.ts";
 import { objectOf, RELEASE } from "../repair/find.ts";
@@ -33,34 +35,54 @@ const isInGit = ({ sources }: ApplicationFound) => sources.every(({ chart }) => 
 /** By what a chart in Git is known: each chart has one of these, and says there which it is. */
 const isTelling = ({ kind }: ObjectName) => kind === "Deployment" || kind === "ValidatingWebhookConfiguration";
 
-/** Finds Applications, releases of Helm's, and the objects that the program asks for by kind and name. */
-export async function find(cluster: AdoptCluster, registrations: readonly Registration[]): Promise<Found> {
+/** What is read whether or not an Application tracks it. */
+const NAMED: readonly ObjectName[] = [
+  { apiVersion: "v1", kind: "Service", namespace: ISTIO_NAMESPACE, name: GATEWAY_RELEASE },
+];
+
+/** Finds Applications, releases of Helm's, and the objects that belong to them or say what the platform's settings were. */
+export async function find(cluster: AdoptCluster): Promise<Found> {
   const applications = applicationsIn(await cluster.list(APPLICATION));
   const objects = new Map<string, LiveObject>();
-  // Nobody's keys are kept here.
-  const keep = (object: LiveObject) =>
-    objects.set(keyOf(nameOf(object)), object.kind === "Secret" ? { ...object, data: undefined } : object);
-  for (const kind of WHOLE) for (const object of await cluster.list(kind)) keep(object);
-  const read = async (names: readonly ObjectName[]) => {
-    const unread = names.filter((name) => !objects.has(keyOf(name)));
-    for (let at = 0; at < unread.length; at += AT_ONCE) {
-      const some = await Promise.all(unread.slice(at, at + AT_ONCE).map((name) => cluster.read(name)));
-      for (const object of some) if (object !== undefined) keep(object);
-    }
-  };
-  await read(applications.flatMap((it) => (isInGit(it) ? it.objects.filter(isTelling) : it.objects)));
+  for (const kind of WHOLE) for (const object of await cluster.list(kind)) keep(objects, object);
+  await read(
+    cluster,
+    objects,
+    applications.flatMap((it) => (isInGit(it) ? it.objects.filter(isTelling) : it.objects)),
+  );
   const installations = [
     ...applications.flatMap((application) => installedByApplication(application, objects)),
     ...(await installedByHelm(cluster)),
   ];
-  await read(installations.flatMap((installation) => installation.objects));
-  await read(namesIn(registrations));
+  await read(cluster, objects, [...installations.flatMap((installation) => installation.objects), ...NAMED]);
   return { applications, installations, objects };
 }
 
-/** Objects of the cluster that the program makes itself, and not a chart. */
-export const namesIn = (registrations: readonly Registration[]): ObjectName[] =>
-  registrations.filter(isObject).map(({ type, inputs }) => objectOf(type, plain(inputs)));
+/** With the objects, by kind and name, that the program would make. */
+export async function withOurs(
+  cluster: AdoptCluster,
+  found: Found,
+  registrations: readonly Registration[],
+): Promise<Found> {
+  const objects = new Map(found.objects);
+  const ours = registrations.filter(isObject).map(({ type, inputs }) => objectOf(type, plain(inputs)));
+  await read(cluster, objects, ours);
+  return { ...found, objects };
+}
+
+async function read(cluster: AdoptCluster, objects: Map<string, LiveObject>, names: readonly ObjectName[]) {
+  const unread = [...new Map(names.map((name) => [keyOf(name), name])).values()].filter(
+    (name) => !objects.has(keyOf(name)),
+  );
+  for (let at = 0; at < unread.length; at += AT_ONCE) {
+    const some = await Promise.all(unread.slice(at, at + AT_ONCE).map((name) => cluster.read(name)));
+    for (const object of some) if (object !== undefined) keep(objects, object);
+  }
+}
+
+// Nobody's keys are kept here.
+const keep = (objects: Map<string, LiveObject>, object: LiveObject) =>
+  objects.set(keyOf(nameOf(object)), object.kind === "Secret" ? { ...object, data: undefined } : object);
 
 /** Whether a registration is an object of the cluster that the program makes. */
 export const isObject = ({ type, custom, inputs }: Registration): boolean =>

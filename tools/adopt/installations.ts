@@ -19,7 +19,8 @@ const SHARED = ["base", "gateway"];
 /** Groups whose objects no chart of ours has in it: they are the platform's own, and taken over by themselves. */
 const CUSTOM = /(^|\.)(cert-manager\.io|istio\.io|external-secrets\.io|argoproj\.io)$/;
 
-const groupOfObject = ({ apiVersion }: ObjectName) => (apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "");
+const groupOfObject = ({ apiVersion }: ObjectName) =>
+  apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
 
 /** Chart and version that an object says it is of: `helm.sh/chart: cert-manager-v1.20.0`. */
 function labelled({ metadata = {} }: LiveObject): { chart: string; version: string } | undefined {

@@ -74,10 +74,14 @@ export function issuanceOf({ objects }: Found): Issuance {
       "give it these two names in ArgoCD, and no other",
     );
   const key = keyOfCertificate(spec.privateKey);
-  if (key === undefined) refuse(`has a key of ${JSON.stringify(spec.privateKey)}: ${AGAIN}`, "give it an RSA key of 2048 bits in ArgoCD");
+  if (key === undefined)
+    refuse(`has a key of ${JSON.stringify(spec.privateKey)}: ${AGAIN}`, "give it an RSA key of 2048 bits in ArgoCD");
   const issuer = spec.issuerRef;
   if (issuer?.kind !== "ClusterIssuer")
-    refuse(`is signed by ${issuer?.kind ?? "an Issuer"} ${issuer?.name}, the program's by a ClusterIssuer: ${AGAIN}`, "have a ClusterIssuer sign it in ArgoCD");
+    refuse(
+      `is signed by ${issuer?.kind ?? "an Issuer"} ${issuer?.name}, the program's by a ClusterIssuer: ${AGAIN}`,
+      "have a ClusterIssuer sign it in ArgoCD",
+    );
   const live = objects.get(
     keyOf({ apiVersion: "cert-manager.io/v1", kind: "ClusterIssuer", name: issuer?.name ?? "" }),
   ) as ClusterIssuer | undefined;
@@ -124,18 +128,31 @@ function acmeOf(name: string, issuer: ClusterIssuer | undefined): { settings?: R
     return { rows: [row("refuse", subject, "is not there, and signs the certificate", "see why, in ArgoCD")] };
   const { acme } = issuer.spec ?? {};
   if (acme?.server === undefined)
-    return { rows: [row("refuse", subject, `asks no ACME server: ${AGAIN}`, "have one of Let's Encrypt's sign in ArgoCD")] };
+    return {
+      rows: [row("refuse", subject, `asks no ACME server: ${AGAIN}`, "have one of Let's Encrypt's sign in ArgoCD")],
+    };
   const [known] = Object.entries(letsEncrypt).find(([, url]) => url === acme.server) ?? [];
   const rows: Row[] = [];
   const account = acme.privateKeySecretRef?.name;
   if (account !== name)
-    rows.push(row("change", subject, `its account's key moves from ${account} to ${name}: another account, which issues nothing`));
+    rows.push(
+      row(
+        "change",
+        subject,
+        `its account's key moves from ${account} to ${name}: another account, which issues nothing`,
+      ),
+    );
   const token = { dns01: { cloudflare: { apiTokenSecretRef: { ...TOKEN_REF } } } };
   if (!same(acme.solvers, [token]))
     rows.push(
       acme.solvers?.length === 1 && (acme.solvers[0]?.dns01 as { cloudflare?: unknown } | undefined)?.cloudflare
         ? row("change", subject, `its solver becomes Cloudflare's with the token of Secret ${TOKEN_REF.name}`)
-        : row("refuse", subject, "has other solvers than Cloudflare's, which others may need", "give those an issuer of their own"),
+        : row(
+            "refuse",
+            subject,
+            "has other solvers than Cloudflare's, which others may need",
+            "give those an issuer of their own",
+          ),
     );
   if (acme.externalAccountBinding !== undefined)
     rows.push(row("see", subject, "binds its account", "set acme.eab.keyId and acmeEabHmacKey in the stack"));

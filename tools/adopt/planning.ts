@@ -5,7 +5,15 @@ import { applicationName, parentsOf } from "./applications.ts";
 import { subjectOf } from "./charts.ts";
 import { fieldRows, placeOf, removal, subjectOf as shownTaken, type Taken, takenOver } from "./compare.ts";
 import { DEFINITION } from "./find.ts";
-import { type ApplicationFound, type Found, type Installation, keyOf, nameOf, type ParentFound, shownName } from "./found.ts";
+import {
+  type ApplicationFound,
+  type Found,
+  type Installation,
+  keyOf,
+  nameOf,
+  type ParentFound,
+  shownName,
+} from "./found.ts";
 import { definedBy } from "./installations.ts";
 import { type Plan, type Row, row } from "./plan.ts";
 import type { RecordToImport } from "./records.ts";
@@ -30,7 +38,9 @@ export function planOf({ found, reproduction, records, removed }: Planning): Pla
   const ours = oursAmong(own, taken);
   const mixed = applications.filter(({ objects }) => objects.some((object) => !ours.has(keyOf(object))));
   const rows: Row[] = [
-    ...own.map((it) => row("take", subjectOf(it), `becomes the Helm release ${it.release.namespace}/${it.release.name}`)),
+    ...own.map((it) =>
+      row("take", subjectOf(it), `becomes the Helm release ${it.release.namespace}/${it.release.name}`),
+    ),
     ...taken.map((it) => row("take", shownTaken(it), "becomes the stack's, as it is")),
     ...records.map((record) => record.row),
     ...reproduction.rows,
@@ -191,7 +201,14 @@ function refusedRemovals(taken: readonly Taken[], removed: readonly string[]): R
   );
   return removed.flatMap((place) => {
     if (!places.includes(place))
-      return [row("refuse", "--remove", `${place} is no field that only the live object has`, "name one that the plan says is kept")];
+      return [
+        row(
+          "refuse",
+          "--remove",
+          `${place} is no field that only the live object has`,
+          "name one that the plan says is kept",
+        ),
+      ];
     return place.startsWith("Certificate ") && !SAFE.test(place)
       ? [row("refuse", "--remove", `without ${place} the certificate is issued anew`, "leave it")]
       : [];

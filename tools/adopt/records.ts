@@ -34,7 +34,14 @@ export async function recordsToImport(
       if (rival === undefined) continue;
       const { id, type: kind, content } = rival;
       if (kind !== "A")
-        rows.push(row("refuse", subject, `is a ${kind}, of which no A record can be made`, "make an A record of it at Cloudflare"));
+        rows.push(
+          row(
+            "refuse",
+            subject,
+            `is a ${kind}, of which no A record can be made`,
+            "make an A record of it at Cloudflare",
+          ),
+        );
       else
         records.push({
           urn,
@@ -42,7 +49,14 @@ export async function recordsToImport(
           row: row("take", subject, `is there, to ${content}; becomes the stack's`),
         });
     } catch (error) {
-      rows.push(row("refuse", subject, `may be there; Cloudflare could not be asked: ${failureOf(error)}`, "see to that, and run this again"));
+      rows.push(
+        row(
+          "refuse",
+          subject,
+          `may be there; Cloudflare could not be asked: ${failureOf(error)}`,
+          "see to that, and run this again",
+        ),
+      );
     }
   }
   return { records, rows };

@@ -19,7 +19,9 @@ interface VirtualService extends LiveObject {
 
 interface Http {
   readonly match?: readonly { readonly uri?: { readonly prefix?: string } }[];
-  readonly route?: readonly { readonly destination?: { readonly host?: string; readonly port?: { readonly number?: number } } }[];
+  readonly route?: readonly {
+    readonly destination?: { readonly host?: string; readonly port?: { readonly number?: number } };
+  }[];
   readonly timeout?: string;
   readonly [field: string]: unknown;
 }
@@ -56,12 +58,14 @@ function serviceOf({ metadata = {}, spec = {} }: VirtualService, baseDomain: str
   if (entry === undefined) return `the program would call it ${virtualServiceName(name)}`;
   const [host, ...otherHosts] = spec.hosts ?? [];
   const [http, ...more] = spec.http ?? [];
-  if (host === undefined || otherHosts.length > 0 || spec.gateways?.length !== 1) return "has several hosts or gateways";
+  if (host === undefined || otherHosts.length > 0 || spec.gateways?.length !== 1)
+    return "has several hosts or gateways";
   if (http === undefined || more.length > 0 || spec.tcp !== undefined || spec.tls !== undefined)
     return "has other rules than one";
   const { match, route, timeout, name: _, ...rest } = http;
   const [target, ...others] = route ?? [];
-  const isWhole = match === undefined || (match.length === 1 && match[0]?.uri?.prefix === "/" && Object.keys(match[0]).length === 1);
+  const isWhole =
+    match === undefined || (match.length === 1 && match[0]?.uri?.prefix === "/" && Object.keys(match[0]).length === 1);
   if (!isWhole || others.length > 0 || Object.keys(rest).length > 0) return "does more than to route all of a host";
   const destination = target?.destination?.host ?? "";
   const port = target?.destination?.port?.number;
@@ -69,7 +73,8 @@ function serviceOf({ metadata = {}, spec = {} }: VirtualService, baseDomain: str
   if (at !== namespace || port === undefined) return "leads to another namespace, or to no port";
   const seconds = timeout === undefined ? undefined : secondsIn(timeout);
   if (seconds === null) return `has the timeout ${timeout}`;
-  if (host !== baseDomain && host.replace(/^[^.*]+\./, "") !== baseDomain) return "is for a host that the certificate does not cover";
+  if (host !== baseDomain && host.replace(/^[^.*]+\./, "") !== baseDomain)
+    return "is for a host that the certificate does not cover";
   return {
     name: entry,
     namespace,

@@ -45,9 +45,15 @@ interface ExternalSecret extends LiveObject {
 }
 
 /** What the store says of Vault; nothing where there is none. */
-export function secretsIn({ objects }: Found): { vault: Record<string, Json>; externalSecrets: Record<string, Json>; rows: Row[] } {
+export function secretsIn({ objects }: Found): {
+  vault: Record<string, Json>;
+  externalSecrets: Record<string, Json>;
+  rows: Row[];
+} {
   const rows: Row[] = [];
-  const store = objects.get(keyOf({ apiVersion: "external-secrets.io/v1", kind: "ClusterSecretStore", name: STORE })) as Store | undefined;
+  const store = objects.get(keyOf({ apiVersion: "external-secrets.io/v1", kind: "ClusterSecretStore", name: STORE })) as
+    | Store
+    | undefined;
   const provider = store?.spec?.provider?.vault;
   if (store !== undefined && provider === undefined)
     rows.push(row("refuse", `ClusterSecretStore ${STORE}`, "reads no Vault", "give it another name in ArgoCD"));
@@ -59,9 +65,13 @@ export function secretsIn({ objects }: Found): { vault: Record<string, Json>; ex
   if (provider.namespace !== undefined) vault.namespace = provider.namespace;
   if (provider.caBundle !== undefined) vault.caBundle = Buffer.from(provider.caBundle, "base64").toString();
   if (provider.version === "v1")
-    rows.push(row("refuse", `ClusterSecretStore ${STORE}`, "reads KV version 1", "the program reads and writes version 2"));
+    rows.push(
+      row("refuse", `ClusterSecretStore ${STORE}`, "reads KV version 1", "the program reads and writes version 2"),
+    );
   if (provider.caProvider !== undefined)
-    rows.push(row("see", `ClusterSecretStore ${STORE}`, "has its CA from an object, which stays", "set vault.caBundle"));
+    rows.push(
+      row("see", `ClusterSecretStore ${STORE}`, "has its CA from an object, which stays", "set vault.caBundle"),
+    );
   Object.assign(vault, loginOf(provider));
   const account = provider.auth?.kubernetes?.serviceAccountRef;
   if (account?.name !== undefined) externalSecrets.serviceAccount = account.name;

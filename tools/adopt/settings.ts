@@ -7,7 +7,7 @@ import { fields } from "../../settings/schema.ts";
 import { parseSettings, type Settings } from "../../settings/settings.ts";
 import type { Json } from "./actions.ts";
 import { balancerOf, gatewayService, type ReservedIpAt } from "./balancer.ts";
-import { platformsOwn, sourcesOf, valuesOf as chartValuesOf } from "./charts.ts";
+import { valuesOf as chartValuesOf, platformsOwn, sourcesOf } from "./charts.ts";
 import type { Found, Installation } from "./found.ts";
 import { issuanceOf } from "./issuance.ts";
 import type { Row } from "./plan.ts";

@@ -33,7 +33,9 @@ export function reproduced(
   const kept = refused.reduce((all, { path }) => without(all, path), said);
   const rows = refused.flatMap(({ path, value, allowed }) => {
     const settled = ownedAt(chart, path).some(({ setting }) => setting !== undefined) || isHarmless(chart, path, value);
-    return settled ? [] : [row("change", `values of ${chart}`, `${spelled(path)} is ${shown(value)}; ${reasonOf(allowed)}`)];
+    return settled
+      ? []
+      : [row("change", `values of ${chart}`, `${spelled(path)} is ${shown(value)}; ${reasonOf(allowed)}`)];
   });
   const live = workloadsOf(chart, workloads, merged(ours, kept));
   return { values: merged(kept, live.values), rows: [...rows, ...live.rows] };

@@ -70,18 +70,16 @@ export function workloadsOf(
   said: ChartValues,
 ): { values: ChartValues; rows: Row[] } {
   const all = workloads.map((workload) => workloadOf(chart, workload, within(said, workload.at)));
-  const values = all.reduce<ChartValues>(
-    (sum, { at, values: own }) => (at.length === 0 ? { ...sum, ...own } : put(sum, at, own)),
-    {},
-  );
+  const values: ChartValues = {};
+  for (const { at, values: own } of all) Object.assign(values, at.length === 0 ? own : put(at, own));
   return { values, rows: all.flatMap(({ rows }) => rows) };
 }
 
 const within = (values: ChartValues, at: readonly string[]) =>
   at.reduce<ChartValues>((inside, key) => (isRecord(inside[key]) ? inside[key] : {}), values);
 
-const put = (values: ChartValues, [key = ""]: readonly string[], own: ChartValues): ChartValues =>
-  Object.keys(own).length === 0 ? values : { ...values, [key]: own };
+const put = ([key = ""]: readonly string[], own: ChartValues): ChartValues =>
+  Object.keys(own).length === 0 ? {} : { [key]: own };
 
 function workloadOf(chart: ChartName, { at, name, deployment, autoscaler }: Workload, said: ChartValues) {
   const values: ChartValues = { ...countOf(chart, deployment, autoscaler, said) };

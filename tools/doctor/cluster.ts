@@ -62,7 +62,9 @@ export async function examineCluster(
   const outcomes = await Promise.all([
     reachable,
     run("kubernetes: version", [reachable], async ({ version }) => versionVerdicts(settings, version)),
-    run("kubernetes: Helm releases", [reachable], async ({ releases }) => releaseVerdicts(settings, places, await releases)),
+    run("kubernetes: Helm releases", [reachable], async ({ releases }) =>
+      releaseVerdicts(settings, places, await releases),
+    ),
     run("kubernetes: custom resource definitions", [reachable], async ({ cluster }) =>
       definitionVerdicts(settings, places, await cluster.definitions()),
     ),
