@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import type { Action } from "../../../tools/adopt/actions.ts";
 import type { LiveObject } from "../../../tools/adopt/cluster.ts";
 import type { Plan, Row } from "../../../tools/adopt/plan.ts";
 import { articleCluster } from "./article.ts";
