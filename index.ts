@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { CertManager } from "./components/cert-manager.ts";
 import { WildcardCertificate } from "./components/certificate.ts";
 import { clusterProvider } from "./components/cluster.ts";
+import { Continuity } from "./components/continuity.ts";
 import { DnsRecords } from "./components/dns-records.ts";
 import { dnsToken } from "./components/dns-token.ts";
 import { ExternalSecrets } from "./components/external-secrets.ts";
@@ -31,7 +32,8 @@ const settings = readSettings(new Date());
 const { charts, size, hosts, services, records, externalSecrets: reader } = settings;
 // Before anything is registered, so that a Vault that is sealed or out of reach stops the run while nothing is touched.
 const vault = await openVault("vault", settings.vault);
-const inCluster = { providers: { kubernetes: clusterProvider("kubernetes", settings.cluster) } };
+const { cluster } = new Continuity("continuity", { cluster: settings.cluster, reader });
+const inCluster = { providers: { kubernetes: clusterProvider("kubernetes", settings.cluster, cluster) } };
 const displayName = `${pulumi.getProject()}-${pulumi.getStack()}`;
 
 // The operators.

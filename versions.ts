@@ -23,6 +23,8 @@ interface Support {
   readonly kubernetes: readonly [first: number, last: number];
   /** The last day of support, where its makers have named one; "expected" ones move, and are left out. */
   readonly end?: string;
+  /** A late patch release, for an upgrade that passes through it. @default - the first */
+  readonly newest?: string;
 }
 
 /** What is supported, by product and its minor release. */
@@ -36,12 +38,13 @@ export const support: SupportTable = {
   // https://istio.io/latest/docs/releases/supported-releases/, from
   // https://github.com/istio/istio.io/blob/master/data/compatibility/supportStatus.yml
   Istio: {
+    // The patches: https://istio.io/latest/news/releases/
     "1.26": { kubernetes: [29, 33], end: "2025-12-22" },
-    "1.27": { kubernetes: [29, 33], end: "2026-04-07" },
-    "1.28": { kubernetes: [30, 34], end: "2026-07-01" },
+    "1.27": { kubernetes: [29, 33], newest: "1.27.9", end: "2026-04-07" },
+    "1.28": { kubernetes: [30, 34], newest: "1.28.10", end: "2026-07-01" },
     // https://istio.io/latest/news/support/announcing-1.29-eol/
-    "1.29": { kubernetes: [31, 35], end: "2026-10-12" },
-    "1.30": { kubernetes: [32, 36] },
+    "1.29": { kubernetes: [31, 35], newest: "1.29.8", end: "2026-10-12" },
+    "1.30": { kubernetes: [32, 36], newest: "1.30.5" },
     // https://istio.io/latest/news/releases/1.31.x/announcing-1.31/
     "1.31": { kubernetes: [32, 36] },
   },

@@ -8,9 +8,11 @@ import type { Cluster } from "../settings/cluster.ts";
  *
  * For OKE the kubeconfig is asked of OCI at each run. It holds no credential: its exec plugin calls the
  * `oci` CLI for a token of a few minutes, which must be on PATH wherever the program runs.
+ *
+ * @param admitted OCID or context, known when nothing speaks against it
  */
-export function clusterProvider(name: string, cluster: Cluster): Provider {
-  if ("context" in cluster) return new Provider(name, { context: cluster.context, kubeconfig: cluster.kubeconfig });
+export function clusterProvider(name: string, cluster: Cluster, admitted: pulumi.Output<string>): Provider {
+  if ("context" in cluster) return new Provider(name, { context: admitted, kubeconfig: cluster.kubeconfig });
   const kubeconfig = getClusterKubeConfigOutput({
     clusterId: cluster.id,
     endpoint: cluster.endpoint,
@@ -19,6 +21,6 @@ export function clusterProvider(name: string, cluster: Cluster): Provider {
   return new Provider(name, {
     kubeconfig: pulumi.secret(kubeconfig),
     // A kubeconfig that OCI writes otherwise than before must not replace everything in the cluster.
-    clusterIdentifier: cluster.id,
+    clusterIdentifier: admitted,
   });
 }

@@ -2,6 +2,7 @@ import { Service } from "@pulumi/kubernetes/core/v1/service.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
+import { oneMinorAtATime } from "./istio-step.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
@@ -63,7 +64,7 @@ export class IngressGateway extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        ...(hooks && { hooks }),
+        hooks: { ...hooks, beforeUpdate: [oneMinorAtATime(name), ...(hooks?.beforeUpdate ?? [])] },
       },
     );
     const balanced =

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
 import { GATEWAY_CHART } from "./ingress-gateway.ts";
+import { oneMinorAtATime } from "./istio-step.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
@@ -41,7 +42,7 @@ export class Istio extends pulumi.ComponentResource {
         values: {},
         overrides: args.chart.values?.base,
       },
-      { parent: this },
+      { parent: this, hooks: { beforeUpdate: [oneMinorAtATime(`${name}-base`)] } },
     );
     chartRelease(
       `${name}-istiod`,
@@ -55,6 +56,7 @@ export class Istio extends pulumi.ComponentResource {
       },
       {
         parent: this,
+        hooks: { beforeUpdate: [oneMinorAtATime(`${name}-istiod`)] },
         // istiod does not get ready without the CRDs and the service account that base installs.
         dependsOn: [base],
       },

@@ -6,7 +6,7 @@ export const cluster = says(
   "The cluster to deploy to: an OKE cluster by its OCID, or any other by the context of a kubeconfig.",
   map({
     id: says(
-      "The OKE cluster; its kubeconfig is asked of OCI at each run. Never change it for context or back on a running stack: Pulumi would replace everything in the cluster.",
+      "The OKE cluster; its kubeconfig is asked of OCI at each run. On a running stack another one is refused, and so is context in its place: Pulumi would replace everything in the cluster.",
       v.optional(ocid("cluster")),
       "the cluster is `context`",
     ),
@@ -16,7 +16,7 @@ export const cluster = says(
       "OCI's choice",
     ),
     context: says(
-      "Context of a kubeconfig, for any other cluster.",
+      "Context of a kubeconfig, for any other cluster. On a running stack another one is refused.",
       v.optional(text("the name of a kubeconfig context", /\S/)),
       "the cluster is `id`",
     ),

@@ -5,7 +5,7 @@ export const externalSecrets = says(
   "External Secrets, which brings the DNS token from Vault: installed here, or already there.",
   section({
     install: says(
-      "Install it, or use the one that is there. From true to false takes the operator away, and leaves its definitions with every ExternalSecret; from then on somebody else must run one, or no Secret is synced any more.",
+      "Install it, or use the one that is there. From true to false takes the operator away, and leaves its definitions with every ExternalSecret; refused while there are ExternalSecrets of others that no other External Secrets would sync.",
       v.optional(flag, true),
     ),
     namespace: says(

@@ -242,9 +242,13 @@ describe("options", () => {
       "dns-token-1": { ignoreChanges: ["expiresOn"] },
       "dns-records-wildcard": { hooks: ["dns-records-free"] },
       "dns-records-base": { hooks: ["dns-records-free"] },
+      "continuity-facts": { hooks: ["continuity-same-cluster", "continuity-nobody-orphaned"] },
+      "istio-base": { hooks: ["istio-base-one-minor"] },
+      "istio-istiod": { hooks: ["istio-istiod-one-minor"] },
       "ingress-gateway": {
         hooks: [
           "load-balancer-address-free",
+          "ingress-gateway-one-minor",
           "load-balancer-edge-fixed",
           "load-balancer-later-tags",
           "load-balancer-first-address-free",

@@ -58,6 +58,13 @@ export const ADDRESS = expect.stringMatching(/^203\.0\.113\.\d+$/);
 
 /** What both stacks have, whatever their size. */
 export const common = {
+  "continuity-facts": {
+    input: {
+      by: "id",
+      cluster: "ocid1.cluster.oc1.eu-frankfurt-1.aaaasandboxcluster",
+      externalSecrets: "external-secrets",
+    },
+  },
   "istio-namespace": { apiVersion: "v1", kind: "Namespace", metadata: { name: "istio-system" } },
   "external-secrets-namespace": { apiVersion: "v1", kind: "Namespace", metadata: { name: "external-secrets" } },
   "load-balancer-ip": expect.objectContaining({ lifetime: "RESERVED" }),

@@ -25,6 +25,7 @@ describe("a stack with other settings", () => {
       "kubernetes:helm.sh/v3:Release",
       "kubernetes:networking.istio.io/v1:Gateway",
       "kubernetes:networking.istio.io/v1:VirtualService",
+      "pulumi:index:Stash",
       "pulumi:providers:kubernetes",
     ]);
     expect(named(registrations, "ingress-gateway").inputs.values).toMatchObject({

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
-import { join, resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
+import { loadContext } from "../components/kubeconfig.ts";
 import { projectDirectory, readStack } from "../project/stack.ts";
 import type { Cluster } from "../settings/cluster.ts";
 import { clusterIn, parseSettings, type Settings } from "../settings/settings.ts";
@@ -45,12 +45,7 @@ const run = promisify(execFile);
 export async function kubeConfigOf(cluster: Cluster): Promise<KubeConfig> {
   const config = new KubeConfig();
   if ("context" in cluster) {
-    load(config, cluster.kubeconfig);
-    if (config.getContextObject(cluster.context) === null) {
-      const known = config.getContexts().map(({ name }) => name);
-      throw new Error(`the kubeconfig has no context "${cluster.context}"; it has ${known.join(", ") || "none"}`);
-    }
-    config.setCurrentContext(cluster.context);
+    loadContext(config, cluster, projectDirectory);
     return config;
   }
   const directory = await mkdtemp(join(tmpdir(), "oke-platform-"));
@@ -64,37 +59,4 @@ export async function kubeConfigOf(cluster: Cluster): Promise<KubeConfig> {
     await rm(directory, { recursive: true });
   }
   return config;
-}
-
-/**
- * Loads what the program's provider would: from the setting or else KUBECONFIG, each a kubeconfig itself or one file, with
- * its paths seen from the project's directory, where the engine starts the provider; or from the usual file.
- *
- * Source: https://github.com/pulumi/pulumi-kubernetes/blob/94977969d/provider/pkg/provider/util.go, parseKubeconfigString
- */
-function load(config: KubeConfig, setting: string | undefined): void {
-  const pathOrContents = setting ?? process.env.KUBECONFIG;
-  if (pathOrContents === undefined || pathOrContents === "") {
-    config.loadFromDefault();
-    return;
-  }
-  // The home of the user that runs, whatever HOME says.
-  const file = resolve(
-    projectDirectory,
-    pathOrContents.replace(/^~(?=\/|$)/, () => userInfo().homedir),
-  );
-  const isFile = existsSync(file);
-  const contents = isFile ? readFileSync(file, "utf8") : pathOrContents;
-  try {
-    config.loadFromString(contents);
-  } catch {
-    // A parser's message would show what it was parsing.
-  }
-  if (!isFile && config.getContexts().length === 0) {
-    throw new Error(
-      `${setting === undefined ? "KUBECONFIG" : "cluster.kubeconfig"} is neither one file that is there, seen from the ` +
-        "project's directory, nor a kubeconfig with contexts itself; the program takes nothing else",
-    );
-  }
-  config.makePathsAbsolute(projectDirectory);
 }

@@ -194,7 +194,7 @@ server.addService(services.ResourceProviderService, {
   attach: answer(() => new empty.Empty()),
   cancel: answer(() => new empty.Empty()),
   checkConfig: answer((request: messages.CheckRequest) => checked(request)),
-  diffConfig: answer(() => new messages.DiffResponse()),
+  diffConfig: answer(diff),
   configure: answer(() => {
     const response = new messages.ConfigureResponse();
     response.setAcceptsecrets(true);
@@ -202,20 +202,7 @@ server.addService(services.ResourceProviderService, {
     return response;
   }),
   check: answer((request: messages.CheckRequest) => checked(request)),
-  diff: answer((request: messages.DiffRequest) => {
-    const [before, after] = [plain(properties(request.getOldInputs())), plain(properties(request.getNews()))];
-    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
-      (key) => !same(before[key], after[key]),
-    );
-    const immutable = immutableInputs(typeOf(request.getUrn()));
-    const response = new messages.DiffResponse();
-    response.setChanges(
-      keys.length > 0 ? messages.DiffResponse.DiffChanges.DIFF_SOME : messages.DiffResponse.DiffChanges.DIFF_NONE,
-    );
-    response.setDiffsList(keys);
-    response.setReplacesList(immutable.filter((path) => !same(valueAt(before, path), valueAt(after, path))));
-    return response;
-  }),
+  diff: answer(diff),
   create: answer(async (request: messages.CreateRequest) => {
     const inputs = properties(request.getProperties());
     const response = new messages.CreateResponse();
@@ -265,6 +252,22 @@ server.addService(services.ResourceProviderService, {
     return response;
   }),
 });
+
+/** What changes, of a resource or of a provider, and whether that takes another one. */
+function diff(request: messages.DiffRequest): messages.DiffResponse {
+  const [before, after] = [plain(properties(request.getOldInputs())), plain(properties(request.getNews()))];
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+    (key) => !same(before[key], after[key]),
+  );
+  const immutable = immutableInputs(typeOf(request.getUrn()));
+  const response = new messages.DiffResponse();
+  response.setChanges(
+    keys.length > 0 ? messages.DiffResponse.DiffChanges.DIFF_SOME : messages.DiffResponse.DiffChanges.DIFF_NONE,
+  );
+  response.setDiffsList(keys);
+  response.setReplacesList(immutable.filter((path) => !same(valueAt(before, path), valueAt(after, path))));
+  return response;
+}
 
 /** Takes the inputs as they are. */
 function checked(request: messages.CheckRequest): messages.CheckResponse {

@@ -59,7 +59,7 @@ describe.each(["prod", "lab"])("%s", (name) => {
   it("previews an empty world: plans everything and touches nothing", async () => {
     await open();
     const { changeSummary } = await sandbox.stack.preview(options);
-    expect(changeSummary).toEqual({ create: name === "prod" ? 45 : 38 });
+    expect(changeSummary).toEqual({ create: name === "prod" ? 47 : 40 });
     expect((await sandbox.cloud.look()).items).toEqual(emptyWorld().items);
   });
 

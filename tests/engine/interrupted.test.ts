@@ -29,7 +29,7 @@ afterEach(async () => {
 const open = () => openSandbox({ directory, stack: "fresh", scale: SCALE });
 /** One resource after the other; the operator has made sure that nothing runs. */
 async function killed(sandbox: Sandbox, crash: NonNullable<State["crash"]>): Promise<boolean> {
-  const isKilled = await killedAt(sandbox, crash, 1);
+  const isKilled = await killedAt(directory, sandbox, crash, 1);
   if (isKilled) await sandbox.stack.cancel();
   return isKilled;
 }

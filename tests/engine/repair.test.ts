@@ -120,7 +120,7 @@ describe("an engine that is killed", () => {
     const mended: string[] = [];
     // Their order is not the same in each run: whichever comes first of those that are left.
     for (let left = creates; left.length > 0; ) {
-      expect(await killedAt(sandbox, { at: left, inside: true }, 1), left.join()).toBe(true);
+      expect(await killedAt(directory, sandbox, { at: left, inside: true }, 1), left.join()).toBe(true);
       const { items } = await sandbox.cloud.look();
       const [key, ...others] = left.filter((it) => it in items);
       expect(others).toEqual([]);
@@ -148,7 +148,7 @@ describe("an engine that is killed", () => {
     const sandbox = await open();
     for (let kill = 0; kill < 3; kill++) {
       const crash = { at: 1 + Math.floor(nextRandom(chance) * 9), inside: nextRandom(chance) < 0.7 };
-      if (await killedAt(sandbox, crash)) await repairedOnce(sandbox);
+      if (await killedAt(directory, sandbox, crash)) await repairedOnce(sandbox);
     }
     await sandbox.stack.up();
     await expectWhole(sandbox, (await whole()).expected);
@@ -163,7 +163,9 @@ describe("an engine that is killed", () => {
     const settings = parseSettings(withSettings(change)(await readStack("prod")));
     const configure = withSettings(change);
     const sandbox = await openSandbox({ directory, stack: "prod", scale: SCALE, world: world.state, configure });
-    expect(await killedAt(sandbox, { at: "Release istio-system/istio-ingressgateway", inside: true }, 1)).toBe(true);
+    expect(
+      await killedAt(directory, sandbox, { at: "Release istio-system/istio-ingressgateway", inside: true }, 1),
+    ).toBe(true);
     await sandbox.stack.cancel();
     await expect(sandbox.stack.up()).rejects.toThrow("npm run repair -- --stack prod");
     const { findings, isWhole } = await repaired(directory, sandbox, { ...known, settings });
@@ -188,7 +190,7 @@ describe("a stack with its own Vault", () => {
     "is repaired when the engine is killed inside of %s",
     async (key) => {
       const sandbox = await openFresh();
-      expect(await killedAt(sandbox, { at: key, inside: true }, 1)).toBe(true);
+      expect(await killedAt(directory, sandbox, { at: key, inside: true }, 1)).toBe(true);
       const { findings, isWhole } = await repaired(directory, sandbox, await ofFresh());
       expect([isWhole, findings.map(({ steps }) => steps.map((step) => step.do))]).toEqual([true, [["import"]]]);
       await sandbox.stack.up();

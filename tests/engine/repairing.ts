@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Registration } from "../../project/record.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
@@ -15,6 +16,7 @@ import type { Systems } from "../../tools/repair/find.ts";
 import type { Finding } from "../../tools/repair/findings.ts";
 import type { Cluster, HelmRecord } from "../../tools/repair/kubernetes.ts";
 import { repair } from "../../tools/repair/repair.ts";
+import type { KilledRun } from "./killed-run.ts";
 
 // Kills of the engine in the sandbox, and the repair of what they leave.
 
@@ -22,8 +24,10 @@ import { repair } from "../../tools/repair/repair.ts";
  * Runs an `up`, and kills the engine at a create; false when there was no such one.
  *
  * @param parallel how much is done at once. @default - as much as can be
+ * @throws when the run ends otherwise, with what it said
  */
 export async function killedAt(
+  directory: string,
   { cloud, stack }: Sandbox,
   crash: NonNullable<State["crash"]>,
   parallel?: number,
@@ -31,17 +35,23 @@ export async function killedAt(
   await cloud.visit((world) => {
     world.state.crash = crash;
   });
-  const isKilled = await stack.up({ ...(parallel !== undefined && { parallel }) }).then(
-    () => false,
-    (error: Error) => {
-      if (!error.message.includes("SIGKILL")) throw error;
-      return true;
-    },
-  );
+  const { workDir, envVars } = stack.workspace;
+  const { name: projectName } = await stack.workspace.projectSettings();
+  const run: KilledRun = {
+    stackName: stack.name,
+    projectName,
+    workDir,
+    envVars,
+    engine: join(directory, "engine"),
+    ...(parallel !== undefined && { parallel }),
+  };
+  const program = fileURLToPath(new URL("killed-run.ts", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(run)]);
   await cloud.visit((world) => {
     delete world.state.crash;
   });
-  return isKilled;
+  if (stdout !== "done\n" && stdout !== "killed\n") throw new Error(stdout);
+  return stdout === "killed\n";
 }
 
 export interface Repaired {

@@ -43,7 +43,7 @@ describe("a cluster without Vault", () => {
   it("previews the first phase, and says that it is that", async () => {
     await open();
     const { changeSummary } = await sandbox.stack.preview(options);
-    expect(changeSummary).toEqual({ create: 41 });
+    expect(changeSummary).toEqual({ create: 43 });
     expect(warnings()).toEqual([PHASE]);
     expect((await look()).state.items).toEqual(worldWithoutVault().items);
   });

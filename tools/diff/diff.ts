@@ -1,12 +1,13 @@
 import type { Registration } from "../../project/record.ts";
 import { certificates } from "./certificates.ts";
 import { type Change, changesBetween } from "./compare.ts";
+import { continuity } from "./continuity.ts";
 import { dns } from "./dns.ts";
 import { loadBalancer } from "./load-balancer.ts";
 import { releases, versions } from "./releases.ts";
 import { order, rest, secrets } from "./rest.ts";
 import { routes } from "./routes.ts";
-import { type Statement, Untold } from "./statement.ts";
+import { code, type Statement, Untold } from "./statement.ts";
 
 // What a change does to a stack, for a reviewer: sentences, those with a risk first, and the exact fields below each.
 
@@ -40,7 +41,7 @@ export interface StackDiff {
 }
 
 /** By subject, in the order in which they are told. Each takes what is its own, and leaves the rest to the next. */
-const tellers = [routes, certificates, versions, loadBalancer, releases, dns, order, rest];
+const tellers = [continuity, routes, certificates, versions, loadBalancer, releases, dns, order, rest];
 
 /** Compares a stack in two revisions. */
 export function diffOf({ stack, before, after }: StackPair): StackDiff {
@@ -66,7 +67,7 @@ function contentsOf(revision: Revision | undefined): Exclude<Revision, { error: 
 function wholeStack(before: Revision | undefined, after: Revision | undefined): string[] {
   const reason = before && "error" in before && before.error.split("\n")[0];
   return [
-    ...(reason ? [`everything counts as new, since the other revision has no plan: ${reason}`] : []),
+    ...(reason ? [`everything counts as new, since the other revision has no plan: ${code(reason)}`] : []),
     ...(before === undefined ? ["a new stack"] : []),
     ...(after === undefined ? ["the stack's file is gone, but what it made stays until pulumi destroy"] : []),
   ];

@@ -1,9 +1,12 @@
+import { CERT_MANAGER_CHART } from "../../components/cert-manager.ts";
 import { GATEWAY_CHART } from "../../components/ingress-gateway.ts";
 import { ISTIO_CHARTS } from "../../components/istio.ts";
 import { CHART_INPUTS, chartOf } from "../../components/release.ts";
 import { isReplicas } from "../../components/sizing.ts";
 import type { Registration } from "../../project/record.ts";
 import { ownedAt } from "../../settings/chart-values.ts";
+import { forbiddenIstioStep } from "../../settings/istio-step.ts";
+import { supportedKubernetes } from "../../settings/support.ts";
 import { type Change, isUnder } from "./compare.ts";
 import { ONE_DOOR } from "./load-balancer.ts";
 import { arrow, briefly, code, codes, has, isKind, type Statement, type Story } from "./statement.ts";
@@ -21,7 +24,10 @@ export function versions({ untold }: Story): Statement[] {
   return [...moves].map(([move, changes]) => {
     const charts = changes.map(({ resource }) => chartOf(resource.inputs).chart).sort();
     const [noun, verb] = charts.length > 1 ? ["Charts", "go"] : ["Chart", "goes"];
-    const risk = changes.map(riskyStep).find((reason) => reason !== undefined);
+    const risks = [riskyStep, narrowerRange].flatMap(
+      (riskOf) => changes.map(riskOf).find((it) => it !== undefined) ?? [],
+    );
+    const risk = risks.length === 0 ? undefined : risks.join(" ");
     return { text: `${noun} ${codes(charts)} ${verb} ${move}`, risk, changes };
   });
 }
@@ -39,16 +45,40 @@ function moveOf({ before, after }: Change): string {
 
 /** Why the step from one version of a chart to another is a risk. */
 function riskyStep({ before, after }: Change): string | undefined {
+  const forbidden =
+    isIstios(after) && forbiddenIstioStep(String(before?.inputs.version), String(after?.inputs.version));
+  if (forbidden) return `up refuses it: ${forbidden.why}. The next step is ${forbidden.next}.`;
   const [from, to] = [before, after].map((it) => /^v?(\d+)\.(\d+)\.(\d+)/.exec(String(it?.inputs.version))?.slice(1));
   if (from === undefined || to === undefined) return undefined;
   const [old, now] = [from, to].map((parts) => parts.reduce((sum, part) => sum * 10_000 + Number(part), 0));
   if ((now ?? 0) < (old ?? 0)) return "An older version: what the newer one wrote may be unknown to it.";
-  if (from[0] !== to[0]) return "Another major version: read its release notes for what breaks.";
-  const isIstio = after !== undefined && ISTIO_CHARTS.includes(chartOf(after.inputs).chart);
-  return isIstio && Number(to[1]) > Number(from[1]) + 1
-    ? "Istio is upgraded one minor version at a time: https://istio.io/latest/docs/setup/upgrade/"
-    : undefined;
+  return from[0] === to[0] ? undefined : "Another major version: read its release notes for what breaks.";
 }
+
+const isIstios = (it: Registration | undefined) => it !== undefined && ISTIO_CHARTS.includes(chartOf(it.inputs).chart);
+
+/** Which Kubernetes a chart no longer supports; undefined where it supports as many as before, or nobody knows. */
+function narrowerRange({ before, after }: Change): string | undefined {
+  const [was, is] = [before, after].map((it) => it && rangeOf(it));
+  if (!was || !is) return undefined;
+  const ends = [
+    ...(is.first > was.first ? [{ minors: minors(was.first, Math.min(is.first - 1, was.last)), before: true }] : []),
+    ...(is.last < was.last ? [{ minors: minors(Math.max(is.last + 1, was.first), was.last), before: false }] : []),
+  ];
+  if (ends.length === 0) return undefined;
+  const gone = ends.map((end) => end.minors).join(" and ");
+  const advice = ends.some((end) => end.before) ? "upgrade an older cluster first" : "a newer cluster must not have it";
+  return `${is.product} ${is.version} supports Kubernetes ${minors(is.first, is.last)}, no longer ${gone}: ${advice}.`;
+}
+
+function rangeOf(release: Registration) {
+  const { chart, version } = chartOf(release.inputs);
+  const unknown = "0.0.0";
+  const certManager = chart === CERT_MANAGER_CHART ? version : unknown;
+  return supportedKubernetes({ istio: isIstios(release) ? version : unknown, certManager })[0];
+}
+
+const minors = (first: number, last: number) => (first === last ? `1.${first}` : `1.${first} to 1.${last}`);
 
 /** Replicas, and all other values of charts; and charts that come or go. */
 export function releases({ untold }: Story): Statement[] {
@@ -82,7 +112,7 @@ function undoneBy({ resource, fields }: Change): string | undefined {
   const found = fields.flatMap(({ path }) => {
     const parts = [...path.matchAll(/\["([^"]*)"\]|([^.[\]]+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
     return ownedAt(chart, parts.slice(1)).map(
-      ({ because }) => `${parts.slice(1).join(".")} is the program's own: ${because}.`,
+      ({ because }) => `${code(parts.slice(1).join("."))} is the program's own: ${because}.`,
     );
   });
   return found.length === 0 ? undefined : [...new Set(found)].join(" ");

@@ -1,6 +1,6 @@
 import { immutableInputs } from "../../project/immutable.ts";
 import { AFTER, type Change, isOrder, isUnder, WITH_VALUES } from "./compare.ts";
-import { briefly, code, codes, has, kindOf, type Statement, type Story } from "./statement.ts";
+import { briefly, code, codes, has, kindOf, type Statement, type Story, word } from "./statement.ts";
 
 // What has no subject of its own: the order, what is left over, and secrets that nobody can read here.
 
@@ -43,7 +43,7 @@ const removals: Readonly<Record<string, string>> = {
 /** One change in its own words. */
 export function plainly(change: Change): Statement {
   const { resource, what, fields } = change;
-  const subject = `${code(resource.name)} (${kindOf(resource)})`;
+  const subject = `${code(resource.name)} (${word(kindOf(resource))})`;
   const changes = [change];
   switch (what) {
     case "added":
@@ -54,10 +54,7 @@ export function plainly(change: Change): Statement {
       return { text: `${subject} is removed`, risk: removals[kindOf(resource)], changes };
     case "replaced": {
       const fixed = fields.filter(({ path }) => isUnder(path, ...immutableInputs(resource.type)));
-      const risk =
-        resource.type === "pulumi:providers:kubernetes"
-          ? "Another cluster: everything is made anew in it."
-          : "It cannot be changed in place: another is made, and the one that is in use is deleted.";
+      const risk = "It cannot be changed in place: another is made, and the one that is in use is deleted.";
       return { text: `${subject} is replaced: ${briefly(fixed)}`, risk, changes };
     }
   }

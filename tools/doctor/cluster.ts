@@ -8,7 +8,7 @@ import { ISTIO_NAMESPACE } from "../../components/istio.ts";
 import { fullName } from "../../settings/releases.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { supportedKubernetes } from "../../settings/support.ts";
-import { found, type Outcome, ok, problem, unless, type Verdict, within } from "../lib/checks.ts";
+import { found, type Outcome, ok, problem, unless, type Verdict, warning, within } from "../lib/checks.ts";
 import { failureOf } from "../lib/http.ts";
 import { ClusterReader, type Version } from "./cluster-reader.ts";
 import type { Examination } from "./examination.ts";
@@ -126,14 +126,20 @@ const waysIn = ({ cluster }: Settings) =>
 
 function versionVerdicts({ charts }: Settings, { text, minor }: Version): readonly Verdict[] {
   const supported = supportedKubernetes({ istio: charts.istio.version, certManager: charts.certManager.version });
-  const unfit = supported.filter(({ first, last }) => minor < first || minor > last);
+  const range = (first: number, last: number) => `1.${first} to 1.${last}`;
   return unless(
-    unfit.map(({ product, version, first, last }) =>
-      problem(
-        `the cluster runs ${text}, and ${product} ${version} supports 1.${first} to 1.${last}`,
-        minor > last ? `choose a newer ${product} in charts` : `upgrade the cluster, or choose an older ${product}`,
-      ),
-    ),
+    supported.flatMap(({ product, version, first, last }) => {
+      if (minor < first || minor > last)
+        return problem(
+          `the cluster runs ${text}, and ${product} ${version} supports ${range(first, last)}`,
+          minor > last ? `choose a newer ${product} in charts` : `upgrade the cluster, or choose an older ${product}`,
+        );
+      if (minor < last) return [];
+      return warning(
+        `the cluster runs ${text}, the last that ${product} ${version} supports (${range(first, last)})`,
+        `choose a newer ${product} in charts before the cluster goes to 1.${minor + 1}`,
+      );
+    }),
     `${supported.map(({ product, version }) => `${product} ${version}`).join(" and ") || "nothing known"} support ${text}`,
   );
 }

@@ -56,7 +56,7 @@ describe("a reviewer is told", () => {
         "The DNS token is rotated: oke-platform-prod-2 is made at Cloudflare and handed to the cluster within the hour",
         "RISK DNS of cluster.example.com and *.cluster.example.com: proxied false → true, ttl 300 → 1",
         "RISK vault-secret (SecretV2) is replaced: name prod/cert-manager → prod/other",
-        /RISK Charts base, gateway and istiod go from [\d.]+ to 1\.30\.0\n {7}An older version/,
+        /RISK Charts base, gateway and istiod go from [\d.]+ to 1\.30\.0\n {7}up refuses it: Istio would go back from/,
         "Values of the chart of cert-manager: values.imageRegistry becomes registry.example.com",
         "Chart reflector goes to the source oci://registry.example.com/charts instead of https://emberstack.github.io/helm-charts",
       ],
@@ -75,8 +75,9 @@ describe("a reviewer is told", () => {
       },
       says: [
         "RISK The issuer changes: spec.acme.solvers[0].waitInsteadOfSelfCheck 30s → 20s",
-        /RISK kubernetes \(kubernetes\) is replaced: clusterIdentifier \S+ → \S+aaaaother\n {7}Another cluster/,
-        /RISK Charts base, gateway and istiod go from [\d.]+ to 1\.34\.0\n {7}Istio is upgraded one minor version/,
+        /RISK The cluster becomes cluster\.id \S+aaaaother instead of cluster\.id \S+\n {7}up refuses it: everything/,
+        "RISK External Secrets is no longer installed by this stack\n       up refuses it as long as the cluster has",
+        /RISK Charts base, gateway and istiod go from [\d.]+ to 1\.34\.0\n {7}up refuses it: Istio would go from [\d.]+ to 1\.34\.0, and goes one minor version at a time\. The next step is 1\.32\.0\./,
         /^ {2}Chart cert-manager goes from v[\d.]+ to v1\.24\.0$/m,
         "RISK Chart external-secrets is uninstalled from external-secrets",
         "RISK external-secrets-namespace (Namespace) is removed\n       Everything in the namespace goes with it.",
@@ -113,6 +114,20 @@ describe("a reviewer is told", () => {
       });
       expect(fields).toEqual([...new Set(fields)]);
     });
+  });
+
+  it("which clusters a chart leaves, by their Kubernetes", async () => {
+    const acme = { email: "platform@example.com" };
+    const certManager = (version: string) => revision({ acme, charts: { certManager: { version } } });
+    const [older, newer] = [await certManager("v1.20.0"), await certManager("v1.21.2")];
+    expect(told(older, newer)).toContain(
+      "  RISK Chart cert-manager goes from v1.20.0 to v1.21.2\n" +
+        "       cert-manager v1.21.2 supports Kubernetes 1.33 to 1.36, no longer 1.32: upgrade an older cluster first.\n",
+    );
+    expect(told(newer, older)).toContain(
+      "       An older version: what the newer one wrote may be unknown to it. " +
+        "cert-manager v1.20.0 supports Kubernetes 1.32 to 1.35, no longer 1.36: a newer cluster must not have it.\n",
+    );
   });
 
   it.each(["None", "SL-All"])("of the firewall where the rules are %s", async (rules) => {

@@ -17,8 +17,8 @@ import { each, examination, nothing, type Raw, running, told, wholeStack } from 
 
 afterEach(closeAll);
 
-/** Charts whose support has been settled: Kubernetes 1.30 to 1.34, and 1.32 to 1.35. */
-const charts = { istio: { version: "1.28.4" }, certManager: { version: "v1.20.3" } };
+/** Charts whose support has been settled: Kubernetes 1.31 to 1.35, and 1.32 to 1.35. */
+const charts = { istio: { version: "1.29.8" }, certManager: { version: "v1.20.3" } };
 const stack = () => ({ ...wholeStack(), charts });
 
 /** Examines a cluster, which is asked for no Secret's content and no CRD's schema. */
@@ -31,7 +31,7 @@ async function examine(state: ClusterState, raw: Raw = stack()) {
 
 const healthy = {
   "kubernetes: reachable": "ok: Kubernetes v1.34.4",
-  "kubernetes: version": "ok: Istio 1.28.4 and cert-manager v1.20.3 support v1.34.4",
+  "kubernetes: version": "ok: Istio 1.29.8 and cert-manager v1.20.3 support v1.34.4",
   "kubernetes: Helm releases": "ok: no release of others in the way",
   "kubernetes: custom resource definitions": "ok: none of others in the way",
   "kubernetes: cert-manager": "ok: no Deployment cert-manager that belongs to no Helm release",
@@ -97,12 +97,27 @@ const faults: Fault[] = [
   {
     what: "a Kubernetes that is too new, by a maker who marks his minors",
     plant: (cluster) => {
-      cluster.version = { major: "1", minor: "35+", gitVersion: "v1.35.2-oke" };
+      cluster.version = { major: "1", minor: "36+", gitVersion: "v1.36.2-oke" };
     },
     found: {
-      "kubernetes: reachable": "ok: Kubernetes v1.35.2-oke",
-      "kubernetes: version":
-        "problem: the cluster runs v1.35.2-oke, and Istio 1.28.4 supports 1.30 to 1.34 → choose a newer Istio in charts",
+      "kubernetes: reachable": "ok: Kubernetes v1.36.2-oke",
+      "kubernetes: version": [
+        "problem: the cluster runs v1.36.2-oke, and Istio 1.29.8 supports 1.31 to 1.35 → choose a newer Istio in charts",
+        "problem: the cluster runs v1.36.2-oke, and cert-manager v1.20.3 supports 1.32 to 1.35 → choose a newer cert-manager in charts",
+      ],
+    },
+  },
+  {
+    what: "a Kubernetes that the next upgrade takes out of what the charts support",
+    plant: (cluster) => {
+      cluster.version = { major: "1", minor: "35", gitVersion: "v1.35.2" };
+    },
+    found: {
+      "kubernetes: reachable": "ok: Kubernetes v1.35.2",
+      "kubernetes: version": [
+        "warning: the cluster runs v1.35.2, the last that Istio 1.29.8 supports (1.31 to 1.35) → choose a newer Istio in charts before the cluster goes to 1.36",
+        "warning: the cluster runs v1.35.2, the last that cert-manager v1.20.3 supports (1.32 to 1.35) → choose a newer cert-manager in charts before the cluster goes to 1.36",
+      ],
     },
   },
   {
@@ -113,7 +128,7 @@ const faults: Fault[] = [
     found: {
       "kubernetes: reachable": "ok: Kubernetes v1.29.9",
       "kubernetes: version": [
-        "problem: the cluster runs v1.29.9, and Istio 1.28.4 supports 1.30 to 1.34 → upgrade the cluster, or choose an older Istio",
+        "problem: the cluster runs v1.29.9, and Istio 1.29.8 supports 1.31 to 1.35 → upgrade the cluster, or choose an older Istio",
         "problem: the cluster runs v1.29.9, and cert-manager v1.20.3 supports 1.32 to 1.35 → upgrade the cluster, or choose an older cert-manager",
       ],
     },
