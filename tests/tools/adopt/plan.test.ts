@@ -145,6 +145,32 @@ describe("what was said to a chart", () => {
     });
   });
 
+  it("makes no mark on what another source of the Application has made", async () => {
+    const changed = await plan(
+      articleBut("Application", "cert-manager", (object) => {
+        const { source, ...spec } = object.spec as Record<string, unknown>;
+        const status = object.status as { resources: object[] };
+        return {
+          ...object,
+          spec: { ...spec, sources: [source, { repoURL: "https://git.example.com/platform", path: "issuers" }] },
+          status: {
+            ...status,
+            sync: { status: "Synced", revisions: ["v1.20.0", "abc"] },
+            resources: [
+              ...status.resources,
+              { group: "cert-manager.io", version: "v1", kind: "ClusterIssuer", name: "cluster-issuer-letsencrypt" },
+            ],
+          },
+        };
+      }),
+    );
+    expect(linesOf(changed, "see")).toContain(
+      "Application argocd/cert-manager (cert-manager): has sources beside its chart",
+    );
+    expect(changed.actions.some((it) => it.do === "mark" && it.object.kind === "ClusterIssuer")).toBe(false);
+    expect(changed.actions.some((it) => it.do === "mark" && it.object.name === "cert-manager-webhook")).toBe(true);
+  });
+
   it("is told where the program decides it", async () => {
     const changed = await plan(
       articleBut("Application", "cert-manager", chartOf("x", { cainjector: { enabled: false } })),
