@@ -124,7 +124,7 @@ export const charts: Readonly<Record<string, Chart>> = {
     seconds: 30,
     objects: (release) => [
       ...services(release, ["istiod"]),
-      ...deployments(release, ["istiod"]),
+      ...deployments(release, ["istiod"], { env: release.values.env ?? {} }),
       validating(`istio-validator-${release.namespace}`, [
         istioValidation("rev.validation.istio.io", release.namespace),
       ]),

@@ -1,3 +1,5 @@
+import { admission } from "./admission.ts";
+import { attackers } from "./attackers.ts";
 import { certManager } from "./cert-manager.ts";
 import { cloudflare } from "./cloudflare.ts";
 import { externalSecrets } from "./external-secrets.ts";
@@ -17,6 +19,7 @@ import { type Latencies, type System, World } from "./world.ts";
 /** All systems. A controller comes before those that watch what it makes. */
 const systems: readonly System[] = [
   kubernetes,
+  admission,
   webhookCa,
   helm,
   cloudController,
@@ -27,6 +30,7 @@ const systems: readonly System[] = [
   certManager,
   reflector,
   istio,
+  attackers,
 ];
 
 /** Seconds that each thing takes: runs on real components, and published provisioning times. */

@@ -11,7 +11,9 @@ describe("the article's cluster", () => {
   it("is reproduced by settings that say what differs from the program's own", async () => {
     expect(settingsIn(await plan(articleCluster()))).toEqual({
       "oke-platform:acme": { server: "production", email: "platform@example.com" },
+      "oke-platform:certificate": { key: "rsa-2048" },
       "oke-platform:reflector": { namespaces: "all" },
+      "oke-platform:tenancy": { routes: "all", certificates: "all", secrets: "all" },
       "oke-platform:loadBalancer": {
         compartmentId: "ocid1.compartment.oc1..aaaaexample",
         rules: "SL-All",
