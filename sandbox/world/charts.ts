@@ -32,6 +32,9 @@ const deployments = namespaced("Deployment");
 const statefulSets = namespaced("StatefulSet");
 const services = namespaced("Service");
 
+/** The level of the Pod Security Standards that pods fit which have all but what these values bring. */
+const fitting = (hasProfile: boolean) => (hasProfile ? {} : { fits: "baseline" });
+
 const validating = (name: string, webhooks: Webhook[]): Request => ({
   kind: "ValidatingWebhookConfiguration",
   name,
@@ -124,7 +127,10 @@ export const charts: Readonly<Record<string, Chart>> = {
     seconds: 30,
     objects: (release) => [
       ...services(release, ["istiod"]),
-      ...deployments(release, ["istiod"], { env: release.values.env ?? {} }),
+      ...deployments(release, ["istiod"], {
+        env: release.values.env ?? {},
+        ...fitting(release.values.seccompProfile !== undefined),
+      }),
       validating(`istio-validator-${release.namespace}`, [
         istioValidation("rev.validation.istio.io", release.namespace),
       ]),
@@ -137,11 +143,18 @@ export const charts: Readonly<Record<string, Chart>> = {
     // The cloud controller takes the load balancer down.
     removalSeconds: 20,
     objects(release) {
-      const { service = { type: "LoadBalancer" }, podAnnotations = {} } = release.values as Record<string, Spec>;
+      const {
+        service = { type: "LoadBalancer" },
+        podAnnotations = {},
+        securityContext = {},
+      } = release.values as Record<string, Spec>;
       // Its image has no tag before istiod's injection, and the policy that the API server gives to such a one stays.
       const imagePullPolicy = release.values.imagePullPolicy ?? "Always";
       return [
-        ...deployments(release, [release.name], { podAnnotations, imagePullPolicy }),
+        ...deployments(release, [release.name], {
+          ...{ podAnnotations, imagePullPolicy },
+          ...fitting(securityContext.seccompProfile !== undefined),
+        }),
         ...services(release, [release.name], service),
       ];
     },
@@ -181,15 +194,24 @@ export const charts: Readonly<Record<string, Chart>> = {
     seconds: 40,
     objects(release) {
       const name = fullName("vault", release);
-      const { ha } = (release.values.server ?? {}) as { ha?: object };
+      const { ha, statefulSet } = (release.values.server ?? {}) as VaultServer;
+      const { capabilities, seccompProfile } = statefulSet?.securityContext?.container ?? {};
       const more = ha === undefined ? [] : [`${name}-active`, `${name}-standby`];
       return [
         ...services(release, [name, `${name}-internal`, ...more]),
-        ...statefulSets(release, [name], { values: release.values }),
+        ...statefulSets(release, [name], {
+          values: release.values,
+          ...fitting(capabilities !== undefined && seccompProfile !== undefined),
+        }),
       ];
     },
   },
 };
+
+interface VaultServer {
+  readonly ha?: object;
+  readonly statefulSet?: { readonly securityContext?: { readonly container?: Spec } };
+}
 
 const externalSecretsKinds = {
   clusterexternalsecrets: "ClusterExternalSecret",
