@@ -1,4 +1,5 @@
 import type { Webhook } from "./kubernetes.ts";
+import { egressIn } from "./network-policies.ts";
 import type { Request, Spec } from "./state.ts";
 
 // What is in each chart: workloads, Services, webhooks and definitions. Accounts, roles, ConfigMaps, disruption budgets
@@ -71,7 +72,7 @@ export const charts: Readonly<Record<string, Chart>> = {
         }),
         ...definitions("acme.cert-manager.io", { challenges: "Challenge", orders: "Order" }),
         ...services(release, names),
-        ...deployments(release, [name]),
+        ...deployments(release, [name], { egress: egressIn(release.values) }),
         // `global.leaderElection.leaseDuration` of the chart.
         ...deployments(release, [`${name}-cainjector`], { leaseSeconds: 60 }),
         ...deployments(release, [`${name}-webhook`]),
@@ -181,7 +182,7 @@ export const charts: Readonly<Record<string, Chart>> = {
       return [
         ...definitions("external-secrets.io", externalSecretsKinds, crds.annotations ?? {}),
         ...services(release, [`${name}-webhook`]),
-        ...deployments(release, [name]),
+        ...deployments(release, [name], { egress: egressIn(release.values) }),
         ...deployments(release, [`${name}-cert-controller`], election),
         ...deployments(release, [`${name}-webhook`]),
         validating("secretstore-validate", [webhook("secretstore"), webhook("clustersecretstore")]),
