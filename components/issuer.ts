@@ -11,6 +11,7 @@ import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
 import type { Door } from "../settings/tenancy.ts";
 import type { Judged } from "./admission.ts";
 import { awaited } from "./awaited.ts";
+import { previewHook } from "./preview-hook.ts";
 import { reflection } from "./reflector.ts";
 import { TOKEN_REF } from "./token-secret.ts";
 
@@ -64,6 +65,9 @@ export class Issuer extends pulumi.ComponentResource {
           parent: this,
           // An account is registered with its key, and an issuer that does not find it is not Ready.
           dependsOn: binding ? [binding] : [],
+          ...(args.issuer.issuerName !== undefined && {
+            hooks: { beforeUpdate: [previewHook(`${name}-one-server`, refuseOtherServer)] },
+          }),
         },
         signsFor,
       );
@@ -104,6 +108,7 @@ const EAB_KEY = "hmac-key";
  */
 export function issuerName(issuer: IssuerSettings): string {
   if (issuer.kind === "ca") return CA_ISSUER;
+  if (issuer.issuerName !== undefined) return issuer.issuerName;
   switch (issuer.directory) {
     case letsEncrypt.production:
       return "cluster-issuer-letsencrypt";
@@ -168,6 +173,20 @@ export function certificateAuthority(
     { apiVersion: "cert-manager.io/v1", kind: "Issuer", metadata: { name: issuer, namespace: signsIn }, spec },
     READY_SECONDS,
     opts,
+  );
+}
+
+/**
+ * Refuses another server under the same name: cert-manager would go on with the certificate of the one before.
+ *
+ * @throws with both servers, and what to do
+ */
+function refuseOtherServer({ oldInputs = {}, newInputs = {} }: pulumi.ResourceHookArgs): void {
+  const [before, after] = [directoryIn(oldInputs), directoryIn(newInputs)];
+  if (before === after) return;
+  throw new Error(
+    `acme.server changes from ${before} to ${after}, and acme.issuerName does not: no certificate of the new server's would ` +
+      "be issued. Set another acme.issuerName, or remove it: then each server has its own",
   );
 }
 

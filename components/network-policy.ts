@@ -1,4 +1,4 @@
-import type { Reach } from "../settings/charts.ts";
+import type { Reach } from "../settings/reach.ts";
 
 // What the charts' own NetworkPolicies are told.
 

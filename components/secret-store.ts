@@ -15,11 +15,11 @@ export interface SecretStoreArgs extends Pick<VaultSettings, "clusterAddress" | 
   readonly guests: Door;
 }
 
-/** The ClusterSecretStore. */
-export const SECRET_STORE = "vault-backend";
-
 /** Seconds for External Secrets to log in to Vault; it takes less than one. */
 const READY_SECONDS = 300;
+
+/** The ClusterSecretStore. */
+export const SECRET_STORE = "vault-backend";
 
 /** Vault as External Secrets sees it: a ClusterSecretStore that has logged in. */
 export class SecretStore extends pulumi.ComponentResource {

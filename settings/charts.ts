@@ -1,6 +1,8 @@
 import * as v from "valibot";
 import { charts as defaults } from "../versions.ts";
 import { isRecord, map, says, secret, section, text } from "./fields.ts";
+import type { Reach } from "./reach.ts";
+import { ownName, releaseNames } from "./releases.ts";
 import type { Rule } from "./rule.ts";
 
 /** Values of a Helm chart. */
@@ -24,7 +26,12 @@ const version = text(
 const MERGED =
   "Values for Helm, merged over the program's own last; lists are replaced. What the program owns is refused: see below.";
 
-const chart = <const Values extends v.GenericSchema>(name: string, key: keyof typeof defaults, ofValues: Values) =>
+const chart = <const Values extends v.GenericSchema, const More extends v.ObjectEntries>(
+  name: string,
+  key: keyof typeof defaults,
+  ofValues: Values,
+  more: More,
+) =>
   says(
     `${name}.`,
     section({
@@ -36,6 +43,7 @@ const chart = <const Values extends v.GenericSchema>(name: string, key: keyof ty
         "repo asks for none",
       ),
       values: ofValues,
+      ...more,
     }),
   );
 
@@ -54,15 +62,16 @@ export const charts = says(
       v.optional(username),
       "the mirror asks for none",
     ),
-    certManager: chart("The chart of cert-manager", "certManager", plain),
-    reflector: chart("The chart of Reflector", "reflector", plain),
+    certManager: chart("The chart of cert-manager", "certManager", plain, ownName.certManager),
+    reflector: chart("The chart of Reflector", "reflector", plain, ownName.reflector),
     istio: chart(
       "Istio's three charts, which share a version",
       "istio",
       says("Values of each of the three.", v.optional(map({ base: plain, istiod: plain, gateway: plain })), "none"),
+      { releaseNames },
     ),
-    externalSecrets: chart("The chart of External Secrets", "externalSecrets", plain),
-    vault: chart("The chart of Vault", "vault", plain),
+    externalSecrets: chart("The chart of External Secrets", "externalSecrets", plain, ownName.externalSecrets),
+    vault: chart("The chart of Vault", "vault", plain, {}),
   }),
 );
 
@@ -143,13 +152,6 @@ interface Login {
   readonly password: string;
 }
 
-/** What the pods of a chart reach beside DNS and the API server, where its policies keep them from all else. */
-export interface Reach {
-  readonly ports: readonly number[];
-  /** Namespaces whose pods are reached at any port. */
-  readonly namespaces: readonly string[];
-}
-
 /** A chart as a stack asks for it; Istio's values are those of its three charts. */
 export interface Chart<Values = ChartValues> extends ChartSource {
   /** What the stack sets, merged over the program's own. */
@@ -158,25 +160,27 @@ export interface Chart<Values = ChartValues> extends ChartSource {
   readonly reach?: Reach | undefined;
 }
 
-export type IstioChart = Chart<NonNullable<ChartsGiven["charts"]["istio"]["values"]>>;
+/** A chart whose release has a name of the stack's choice. */
+export type NamedChart = Chart & { readonly releaseName: string };
 
-export type ChartsSettings = Readonly<Record<Exclude<keyof typeof defaults, "istio">, Chart>> & {
+export interface IstioChart extends Chart<NonNullable<ChartsGiven["charts"]["istio"]["values"]>> {
+  readonly releaseNames: Readonly<ChartsGiven["charts"]["istio"]["releaseNames"]>;
+}
+
+export interface ChartsSettings {
+  readonly certManager: NamedChart;
+  readonly reflector: NamedChart;
+  readonly externalSecrets: NamedChart;
   readonly istio: IstioChart;
-};
+  readonly vault: Chart;
+}
 
 /** Each chart with its source, its own, else the mirror, else its maker's, and the login there. */
 export function chartsOf({
   charts: { mirror, username: mirrorName, ...given },
   chartsPassword,
 }: Given): ChartsSettings {
-  const located = <Values>(
-    name: Name,
-    {
-      repo,
-      username,
-      ...asked
-    }: Omit<Chart<Values>, "repo" | "login"> & { repo?: string | undefined; username?: string | undefined },
-  ) => {
+  const located = <Asked extends Source>(name: Name, { repo, username, ...asked }: Asked) => {
     const who = repo === undefined ? mirrorName : username;
     return {
       ...asked,

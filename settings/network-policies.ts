@@ -1,7 +1,8 @@
 import * as v from "valibot";
 import type { IssuerSettings } from "./acme.ts";
-import type { ChartsSettings, Reach } from "./charts.ts";
+import type { ChartsSettings } from "./charts.ts";
 import { flag, says } from "./fields.ts";
+import type { Reach } from "./reach.ts";
 import type { VaultSettings } from "./vault.ts";
 
 export const networkPolicies = says(

@@ -1,7 +1,7 @@
 import type { Judged } from "../../components/admission.ts";
 import { saidBy } from "../../components/doors.ts";
 import { issuerNames } from "../../components/issuer.ts";
-import { ISTIO_NAMESPACE, ISTIOD_RELEASE } from "../../components/istio.ts";
+import { ISTIO_NAMESPACE, ISTIOD } from "../../components/istio.ts";
 import { SECRET_STORE } from "../../components/secret-store.ts";
 import type { DoorName } from "../../components/tenants.ts";
 import { GATEWAY } from "../../components/tls-gateway.ts";
@@ -17,7 +17,7 @@ const stores = { group: "external-secrets.io", version: "v1", plural: "clusterse
 const holders: Readonly<Record<DoorName, (api: ClusterApi, settings: Settings) => Promise<unknown>>> = {
   routes: ({ custom }) => custom.getNamespacedCustomObject({ ...gateways, namespace: ISTIO_NAMESPACE, name: GATEWAY }),
   gateways: async ({ apps }) => {
-    const istiod = await apps.readNamespacedDeployment({ namespace: ISTIO_NAMESPACE, name: ISTIOD_RELEASE });
+    const istiod = await apps.readNamespacedDeployment({ namespace: ISTIO_NAMESPACE, name: ISTIOD });
     const variables = istiod.spec?.template.spec?.containers.flatMap(({ env = [] }) => env) ?? [];
     // As the values of its chart say it.
     return { values: { env: Object.fromEntries(variables.map(({ name, value }) => [name, value])) } };

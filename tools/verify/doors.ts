@@ -1,7 +1,7 @@
 import type { Judged } from "../../components/admission.ts";
 import { certificatePolicyName, certificateTableOf, refusedCertificate } from "../../components/certificate-policy.ts";
 import { closes, doorsBy } from "../../components/doors.ts";
-import { ISTIO_NAMESPACE, ISTIOD_RELEASE } from "../../components/istio.ts";
+import { ISTIO_NAMESPACE, ISTIOD } from "../../components/istio.ts";
 import { ROUTE_POLICY, refusedRoute, routeTableOf } from "../../components/route-policy.ts";
 import { SECRET_STORE } from "../../components/secret-store.ts";
 import type { DoorName } from "../../components/tenants.ts";
@@ -30,7 +30,7 @@ export async function checkDoors(asked: Asked, cluster: Outcome<ClusterApi>): Pr
     read("Gateways of others", {
       door: "gateways",
       setting: "routes",
-      holder: `Deployment ${ISTIO_NAMESPACE}/${ISTIOD_RELEASE}`,
+      holder: `Deployment ${ISTIO_NAMESPACE}/${ISTIOD}`,
       does: (door) =>
         `${door === "all" ? "lets gateways' pods go by Gateways of every" : "keeps gateways' pods to Gateways of their own"} namespace`,
     }),

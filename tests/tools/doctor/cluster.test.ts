@@ -160,7 +160,7 @@ const faults: Fault[] = [
     found: {
       "kubernetes: cert-manager":
         "problem: Deployment cert-manager in namespace cert-manager belongs to no Helm release → remove that installation: " +
-        "oci ce cluster disable-addon --cluster-id <OCID> --addon-name CertManager --is-remove-existing-add-on true, if it is OKE's add-on, or whatever else applied it",
+        "oci ce cluster disable-addon --cluster-id <OCID> --addon-name CertManager --is-remove-existing-add-on true, if it is OKE's add-on, or whatever else applied it; or npm run adopt -- --stack <stack>, which takes over what ArgoCD applied",
     },
   },
   {
@@ -181,7 +181,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
+        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: npm run adopt -- --stack <stack> takes it over; if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
     },
   },
   {

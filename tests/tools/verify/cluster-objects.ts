@@ -2,7 +2,7 @@ import { CERT_MANAGER_NAMESPACE } from "../../../components/cert-manager.ts";
 import { CERTIFICATE, TLS_SECRET } from "../../../components/certificate.ts";
 import { certificateTableOf, refusedCertificate } from "../../../components/certificate-policy.ts";
 import { GATEWAY_RELEASE } from "../../../components/ingress-gateway.ts";
-import { ISTIO_NAMESPACE, ISTIOD_RELEASE } from "../../../components/istio.ts";
+import { ISTIO_NAMESPACE, ISTIOD } from "../../../components/istio.ts";
 import { refusedRoute, routeTableOf } from "../../../components/route-policy.ts";
 import { TOKEN_SECRET } from "../../../components/token-secret.ts";
 import { SCOPE_GATEWAYS } from "../../../settings/istio-ownership.ts";
@@ -93,7 +93,7 @@ export const gatewayService = (type = "LoadBalancer", ip: string | undefined = A
 export const istiod = (value = "true"): KubernetesObject => ({
   apiVersion: "apps/v1",
   kind: "Deployment",
-  metadata: { name: ISTIOD_RELEASE, namespace: ISTIO_NAMESPACE },
+  metadata: { name: ISTIOD, namespace: ISTIO_NAMESPACE },
   spec: { template: { spec: { containers: [{ name: "discovery", env: [{ name: SCOPE_GATEWAYS, value }] }] } } },
 });
 
