@@ -1,16 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Chart, ChartValues } from "../settings/charts.ts";
+import type { ChartValues, NamedChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
 /** Where it runs, and where it keeps certificates and ACME account keys. */
 export const CERT_MANAGER_NAMESPACE = "cert-manager";
-/** Its Helm release, and its Deployment, which the chart names like it. */
-export const CERT_MANAGER_RELEASE = "cert-manager";
 
 export interface CertManagerArgs {
-  readonly chart: Chart;
+  readonly chart: NamedChart;
   readonly size: Size;
 }
 
@@ -32,12 +30,12 @@ export class CertManager extends pulumi.ComponentResource {
       {
         chart: "cert-manager",
         source: args.chart,
-        releaseName: CERT_MANAGER_RELEASE,
+        releaseName: args.chart.releaseName,
         namespace: this.namespace,
         // Made by Helm, which never deletes it: the certificate and the ACME account key outlive a
         // destroy, and the next `up` uses them instead of asking Let's Encrypt for a new one.
         createNamespace: true,
-        values: { crds: { enabled: true }, startupapicheck: CHECK_ALWAYS, ...sizes[args.size] },
+        values: { crds: { enabled: true }, startupapicheck: CHECK_ALWAYS, ...sizes(args.chart.releaseName)[args.size] },
         overrides: args.chart.values,
       },
       { parent: this },
@@ -61,7 +59,7 @@ const CHECK_ALWAYS: ChartValues = {
 };
 
 /** Counts as its makers advise: https://cert-manager.io/docs/installation/best-practice/ */
-const sizes: Record<Size, ChartValues> = {
+const sizes = (release: string): Record<Size, ChartValues> => ({
   small: {
     replicaCount: 1,
     ...requests("50m", "96Mi"),
@@ -72,17 +70,22 @@ const sizes: Record<Size, ChartValues> = {
     replicaCount: 2,
     ...requests("50m", "128Mi"),
     ...disruptionBudget,
-    ...spread(podLabels("controller")),
-    webhook: { replicaCount: 3, ...requests("25m", "64Mi"), ...disruptionBudget, ...spread(podLabels("webhook")) },
+    ...spread(podLabels(release, "controller")),
+    webhook: {
+      replicaCount: 3,
+      ...requests("25m", "64Mi"),
+      ...disruptionBudget,
+      ...spread(podLabels(release, "webhook")),
+    },
     cainjector: {
       replicaCount: 2,
       ...requests("25m", "128Mi"),
       ...disruptionBudget,
-      ...spread(podLabels("cainjector")),
+      ...spread(podLabels(release, "cainjector")),
     },
   },
-};
+});
 
-function podLabels(component: string) {
-  return { "app.kubernetes.io/instance": "cert-manager", "app.kubernetes.io/component": component };
+function podLabels(release: string, component: string) {
+  return { "app.kubernetes.io/instance": release, "app.kubernetes.io/component": component };
 }

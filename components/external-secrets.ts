@@ -1,16 +1,13 @@
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { Chart, ChartValues } from "../settings/charts.ts";
+import type { ChartValues, NamedChart } from "../settings/charts.ts";
 import type { ExternalSecretsSettings } from "../settings/external-secrets.ts";
 import type { Size } from "../settings/size.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
-/** External Secrets' Helm release. */
-export const EXTERNAL_SECRETS_RELEASE = "external-secrets";
-
 export interface ExternalSecretsArgs extends ExternalSecretsSettings {
-  readonly chart: Chart;
+  readonly chart: NamedChart;
   readonly size: Size;
 }
 
@@ -28,7 +25,7 @@ export class ExternalSecrets extends pulumi.ComponentResource {
       {
         chart: "external-secrets",
         source: args.chart,
-        releaseName: EXTERNAL_SECRETS_RELEASE,
+        releaseName: args.chart.releaseName,
         namespace: namespace.metadata.name,
         values: {
           installCRDs: true,

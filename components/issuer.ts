@@ -78,6 +78,7 @@ const EAB_KEY = "hmac-key";
  */
 export function issuerName(issuer: IssuerSettings): string {
   if (issuer.kind === "ca") return CA_ISSUER;
+  if (issuer.issuerName !== undefined) return issuer.issuerName;
   switch (issuer.directory) {
     case letsEncrypt.production:
       return "cluster-issuer-letsencrypt";

@@ -14,10 +14,8 @@ export interface IstioArgs {
 
 /** Where the control plane and the ingress gateway run; the namespace is the stack's own, and goes with a destroy. */
 export const ISTIO_NAMESPACE = "istio-system";
-/** The Helm release with Istio's CRDs. */
-export const ISTIO_BASE_RELEASE = "istio-base";
-/** The Helm release of the control plane, and its Deployment, which the chart names like it. */
-export const ISTIOD_RELEASE = "istiod";
+/** The control plane's Deployment, which its chart names so whatever its release is called. */
+export const ISTIOD = "istiod";
 
 const BASE_CHART = "base";
 const ISTIOD_CHART = "istiod";
@@ -39,7 +37,7 @@ export class Istio extends pulumi.ComponentResource {
       {
         chart: BASE_CHART,
         source: args.chart,
-        releaseName: ISTIO_BASE_RELEASE,
+        releaseName: args.chart.releaseNames.base,
         namespace: namespace.metadata.name,
         values: {},
         overrides: args.chart.values?.base,
@@ -51,7 +49,7 @@ export class Istio extends pulumi.ComponentResource {
       {
         chart: ISTIOD_CHART,
         source: args.chart,
-        releaseName: ISTIOD_RELEASE,
+        releaseName: args.chart.releaseNames.istiod,
         namespace: namespace.metadata.name,
         values: sizes[args.size],
         overrides: args.chart.values?.istiod,

@@ -25,7 +25,7 @@ type OwnFirewall = Extract<LoadBalancerSettings["firewall"], { rules: "None" }>;
  * Keys and units: https://github.com/oracle/oci-cloud-controller-manager/blob/1100ac362/docs/load-balancer-annotations.md
  */
 export class LoadBalancer extends pulumi.ComponentResource {
-  /** The public address, known before the load balancer is; undefined when it is internal. */
+  /** The public address, known before the load balancer is; undefined where that has its own. */
   readonly address: pulumi.Output<string> | undefined;
   /** OCID of the reserved public IP behind {@link address}. */
   readonly reservedIp: pulumi.Output<string> | undefined;
@@ -216,7 +216,8 @@ const edgeHooks = (name: string, reservedIp: string | undefined): pulumi.Resourc
  * @throws with who has it
  */
 async function refuseUsedAddress(reservedIp: string | undefined): Promise<void> {
-  if (reservedIp === undefined) return;
+  // A gateway that is taken over has its address already, which the takeover has compared.
+  if (reservedIp === undefined || process.env.PULUMI_K8S_UPSERT_EXISTING_OBJECTS === "true") return;
   const { ipAddress, state, assignedEntityId } = await getPublicIp({ id: reservedIp });
   if (state === "AVAILABLE") return;
   throw new Error(
@@ -254,7 +255,7 @@ function edgeOf(inputs: Record<string, unknown> | undefined) {
   return {
     internal: annotation("internal"),
     // In a preview, the address of an IP that is yet to be made is no text.
-    reservedIp: typeof ip === "string" ? ip : "an address not known yet",
+    reservedIp: ip === undefined ? "its own address" : typeof ip === "string" ? ip : "an address not known yet",
     subnetId: annotation("subnet1") ?? "the cluster's own subnet",
   };
 }

@@ -1,15 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Chart } from "../settings/charts.ts";
+import type { NamedChart } from "../settings/charts.ts";
 import { chartRelease } from "./release.ts";
 import { requests } from "./sizing.ts";
 
 /** Where Reflector runs. */
 export const REFLECTOR_NAMESPACE = "kube-system";
-/** Its Helm release, and its Deployment, which the chart names like it. */
-export const REFLECTOR_RELEASE = "reflector";
 
 export interface ReflectorArgs {
-  readonly chart: Chart;
+  readonly chart: NamedChart;
 }
 
 /** Reflector, which copies the certificate's Secret to where the gateway reads it. */
@@ -21,7 +19,7 @@ export class Reflector extends pulumi.ComponentResource {
       {
         chart: "reflector",
         source: args.chart,
-        releaseName: REFLECTOR_RELEASE,
+        releaseName: args.chart.releaseName,
         namespace: REFLECTOR_NAMESPACE,
         // One in every size: it elects no leader, and two would both write each copy.
         values: { replicaCount: 1, ...requests("25m", "128Mi") },

@@ -12,9 +12,12 @@ export interface SecretStoreArgs extends Pick<VaultSettings, "clusterAddress" | 
 /** Seconds for External Secrets to log in to Vault; it takes less than one. */
 const READY_SECONDS = 300;
 
+/** The ClusterSecretStore. */
+export const SECRET_STORE = "vault-backend";
+
 /** Vault as External Secrets sees it: a ClusterSecretStore that has logged in. */
 export class SecretStore extends pulumi.ComponentResource {
-  readonly storeName = "vault-backend";
+  readonly storeName = SECRET_STORE;
 
   constructor(name: string, args: SecretStoreArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:SecretStore", name, {}, opts);

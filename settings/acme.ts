@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { isUrl } from "./addresses.ts";
 import type { ChartsGiven } from "./charts.ts";
 import type { CloudflareGiven } from "./cloudflare.ts";
-import { email, map, pem, says, section, text, whole } from "./fields.ts";
+import { email, kubernetesSubdomain, map, pem, says, section, text, whole } from "./fields.ts";
 import type { Rule } from "./rule.ts";
 
 /** Let's Encrypt's ACME directories: https://letsencrypt.org/docs/acme-protocol-updates/ and https://letsencrypt.org/docs/staging-environment/ */
@@ -31,6 +31,11 @@ export const acme = says(
         ),
         "staging",
       ),
+    ),
+    issuerName: says(
+      "Name of the ClusterIssuer, where one is there under another name. cert-manager issues anew when this name changes and not when the server does: with another server it must be another name. Not with ca.",
+      v.optional(kubernetesSubdomain("a ClusterIssuer")),
+      "a name for each server",
     ),
     caBundle: says(
       "The CA that signed the ACME server's own certificate; only with a URL as server.",
@@ -81,6 +86,12 @@ export const acmeRules: readonly Rule<AcmeGiven & CloudflareGiven & ChartsGiven>
     reads: ["acme.server"],
     when: ({ acme }) => acme.caBundle !== undefined && NAMED_SERVERS.includes(acme.server),
     allowed: "only with the URL of an ACME directory in acme.server; remove it",
+  },
+  {
+    key: "acme.issuerName",
+    reads: ["acme.server"],
+    when: ({ acme }) => acme.issuerName !== undefined && acme.server === "ca",
+    allowed: 'nothing with acme.server "ca", whose issuers the program names; remove it',
   },
   {
     key: "acme.propagationSeconds",
@@ -159,7 +170,7 @@ export type IssuerSettings =
       readonly email: string;
       /** What binds the account to one at the server's maker; the key is a secret. */
       readonly eab?: { readonly keyId: string; readonly hmacKey: string } | undefined;
-    } & Readonly<Pick<AcmeGiven["acme"], "caBundle" | "propagationSeconds">>);
+    } & Readonly<Pick<AcmeGiven["acme"], "caBundle" | "propagationSeconds" | "issuerName">>);
 
 export function issuerOf({ acme: { server, email, eab, ...rest }, acmeEabHmacKey }: AcmeGiven): IssuerSettings {
   const directory = directoryOf(server);

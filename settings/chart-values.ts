@@ -45,12 +45,17 @@ export function* refusedValues(given: Given, sound: Sound): Generator<Refusal> {
   }
 }
 
+/** What of values for a chart the program would refuse, with the places and what is allowed there. */
+export const refusedOf = (chart: ChartName, values: unknown, loadBalancer: Given["loadBalancer"]) => [
+  ...refusedIn(chart, leavesOf(values), { loadBalancer }),
+];
+
 const indexed = (part: string) => (/^\d+$/.test(part) ? Number(part) : part);
 
 function* refusedIn(
   chart: string,
   leaves: readonly Leaf[],
-  { loadBalancer }: Given,
+  { loadBalancer }: LoadBalancerGiven,
 ): Generator<Leaf & { allowed: string }> {
   const { owned, merged = [], alsoBelow = [] } = ownershipOf(chart);
   const ours = owned.filter((row) => loadBalancer !== undefined || row.balanced !== true);

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { charts as defaults } from "../versions.ts";
 import { isRecord, map, says, section, text } from "./fields.ts";
+import { releaseName, releaseNames } from "./releases.ts";
 import type { Rule } from "./rule.ts";
 
 /** Values of a Helm chart. */
@@ -24,7 +25,12 @@ const version = text(
 const MERGED =
   "Values for Helm, merged over the program's own last; lists are replaced. What the program owns is refused: see below.";
 
-const chart = <const Values extends v.GenericSchema>(name: string, key: keyof typeof defaults, ofValues: Values) =>
+const chart = <const Values extends v.GenericSchema, const More extends v.ObjectEntries>(
+  name: string,
+  key: keyof typeof defaults,
+  ofValues: Values,
+  more: More,
+) =>
   says(
     `${name}.`,
     section({
@@ -36,6 +42,7 @@ const chart = <const Values extends v.GenericSchema>(name: string, key: keyof ty
         "repo asks for none",
       ),
       values: ofValues,
+      ...more,
     }),
   );
 
@@ -54,15 +61,18 @@ export const charts = says(
       v.optional(username),
       "the mirror asks for none",
     ),
-    certManager: chart("The chart of cert-manager", "certManager", plain),
-    reflector: chart("The chart of Reflector", "reflector", plain),
+    certManager: chart("The chart of cert-manager", "certManager", plain, { releaseName: releaseName.certManager }),
+    reflector: chart("The chart of Reflector", "reflector", plain, { releaseName: releaseName.reflector }),
     istio: chart(
       "Istio's three charts, which share a version",
       "istio",
       says("Values of each of the three.", v.optional(map({ base: plain, istiod: plain, gateway: plain })), "none"),
+      { releaseNames },
     ),
-    externalSecrets: chart("The chart of External Secrets", "externalSecrets", plain),
-    vault: chart("The chart of Vault", "vault", plain),
+    externalSecrets: chart("The chart of External Secrets", "externalSecrets", plain, {
+      releaseName: releaseName.externalSecrets,
+    }),
+    vault: chart("The chart of Vault", "vault", plain, {}),
   }),
 );
 
@@ -149,25 +159,30 @@ export interface Chart<Values = ChartValues> extends ChartSource {
   readonly values?: Values | undefined;
 }
 
-export type IstioChart = Chart<NonNullable<ChartsGiven["charts"]["istio"]["values"]>>;
+/** A chart whose release has a name of the stack's choice. */
+export interface NamedChart extends Chart {
+  /** Name of its Helm release. */
+  readonly releaseName: string;
+}
 
-export type ChartsSettings = Readonly<Record<Exclude<keyof typeof defaults, "istio">, Chart>> & {
+export interface IstioChart extends Chart<NonNullable<ChartsGiven["charts"]["istio"]["values"]>> {
+  readonly releaseNames: Readonly<ChartsGiven["charts"]["istio"]["releaseNames"]>;
+}
+
+export interface ChartsSettings {
+  readonly certManager: NamedChart;
+  readonly reflector: NamedChart;
+  readonly externalSecrets: NamedChart;
   readonly istio: IstioChart;
-};
+  readonly vault: Chart;
+}
 
 /** Each chart with its source, its own, else the mirror, else its maker's, and the login there. */
 export function chartsOf({
   charts: { mirror, username: mirrorName, ...given },
   chartsPassword,
 }: Given): ChartsSettings {
-  const located = <Values>(
-    name: Name,
-    {
-      repo,
-      username,
-      ...asked
-    }: Omit<Chart<Values>, "repo" | "login"> & { repo?: string | undefined; username?: string | undefined },
-  ) => {
+  const located = <Asked extends Source>(name: Name, { repo, username, ...asked }: Asked) => {
     const who = repo === undefined ? mirrorName : username;
     return {
       ...asked,

@@ -46,6 +46,10 @@ export const loadBalancer = says(
         v.optional(ocid("publicip")),
         "one is made, and kept on destroy",
       ),
+      ownAddress: says(
+        "The load balancer's own public address in the place of a reserved one, as one has that others made: it comes and goes with the load balancer, and the A records follow the gateway's Service. Not with reservedIp or internal; a change while it exists is refused, in the preview already.",
+        v.optional(flag, false),
+      ),
       internal: says(
         "No public address: the A records take the load balancer's private one. A change while it exists is refused, in the preview already.",
         v.optional(flag, false),
@@ -149,6 +153,12 @@ export const loadBalancerRules: readonly Rule<LoadBalancerGiven & ClusterGiven>[
     when: where(({ internal, reservedIp }) => internal && reservedIp !== undefined),
     allowed: "nothing with internal: true, whose load balancer has no public IP; remove one of the two",
   },
+  {
+    key: "loadBalancer.ownAddress",
+    reads: ["loadBalancer.internal", "loadBalancer.reservedIp"],
+    when: where(({ ownAddress, internal, reservedIp }) => ownAddress && (internal || reservedIp !== undefined)),
+    allowed: "nothing with internal: true or reservedIp, which say where the address is from; remove one of the two",
+  },
 ];
 
 /** Who opens the firewall, and what it takes. */
@@ -157,24 +167,29 @@ type Firewall =
   | { readonly rules: "NSG"; readonly nodeNsgIds: readonly string[] }
   | { readonly rules: "None"; readonly nodeNsgIds: readonly string[]; readonly vcnId: string };
 
-/** The address: the load balancer's own in a private subnet, or a reserved public IP, which is made where `id` names none. */
+/** The address: the load balancer's own, private or public, or a reserved public IP, which is made where `id` names none. */
 type LoadBalancerAddress =
-  | { readonly kind: "internal" }
+  | { readonly kind: "internal" | "own" }
   | { readonly kind: "reserved"; readonly id?: string | undefined };
 
 /** The OCI load balancer that a stack asks for. */
 export type LoadBalancerSettings = Readonly<
-  Omit<Balanced, "rules" | "nodeNsgIds" | "vcnId" | "internal" | "reservedIp">
+  Omit<Balanced, "rules" | "nodeNsgIds" | "vcnId" | "internal" | "reservedIp" | "ownAddress">
 > & { readonly firewall: Firewall; readonly address: LoadBalancerAddress; readonly tags: TagsSettings };
 
 export function loadBalancerOf(balanced: Balanced, tags: TagsSettings): LoadBalancerSettings {
-  const { rules, nodeNsgIds, vcnId, internal, reservedIp, ...rest } = balanced;
+  const { rules, nodeNsgIds, vcnId, internal, reservedIp, ownAddress, ...rest } = balanced;
   return {
     ...rest,
     tags,
     firewall: firewallOf(balanced),
-    address: internal ? { kind: "internal" } : { kind: "reserved", id: reservedIp },
+    address: addressOf(balanced),
   };
+}
+
+function addressOf({ internal, ownAddress, reservedIp }: Balanced): LoadBalancerAddress {
+  if (internal) return { kind: "internal" };
+  return ownAddress ? { kind: "own" } : { kind: "reserved", id: reservedIp };
 }
 
 /** With what its rules require. */

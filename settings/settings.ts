@@ -2,7 +2,7 @@ import { type IssuerSettings, issuerOf } from "./acme.ts";
 import { type ChartsSettings, chartsOf } from "./charts.ts";
 import { type RecordsSettings, recordsOf, tokenOf } from "./cloudflare.ts";
 import { type Cluster, clusterOf } from "./cluster.ts";
-import type { StackConfig } from "./config.ts";
+import { PROJECT, type StackConfig } from "./config.ts";
 import { baseDomainOf, hostsOf } from "./domain.ts";
 import type { ExternalSecretsSettings } from "./external-secrets.ts";
 import { type GatewaySettings, gatewayOf } from "./gateway.ts";
@@ -37,6 +37,18 @@ export interface Settings {
   readonly gateway: GatewaySettings;
   readonly charts: ChartsSettings;
   readonly services: Service[];
+}
+
+/**
+ * The cluster of a stack, whatever else is wrong with it.
+ *
+ * @throws {SettingsError} when that is wrong
+ */
+export function clusterIn(config: StackConfig): Cluster {
+  const { given, mistakes } = judge(config);
+  const about = mistakes.filter((mistake) => mistake.trimStart().startsWith(`${PROJECT}:cluster`));
+  if (about.length > 0) throw new SettingsError(about.join("\n"));
+  return clusterOf(given.cluster);
 }
 
 /** Mistakes in a stack's configuration: how many, and one line for each. */

@@ -7,7 +7,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { loadContext } from "../components/kubeconfig.ts";
 import { projectDirectory, readStack } from "../project/stack.ts";
 import type { Cluster } from "../settings/cluster.ts";
-import { parseSettings, type Settings } from "../settings/settings.ts";
+import { clusterIn, parseSettings, type Settings } from "../settings/settings.ts";
 
 // What the tools that look at the real thing need to know of a stack.
 
@@ -24,6 +24,15 @@ export async function settingsOf(
   placeholders: Readonly<Record<string, string>> = {},
 ): Promise<Settings> {
   return parseSettings(await readStack(stack, directory, placeholders));
+}
+
+/**
+ * The cluster of a stack, of which nothing else need be sound yet.
+ *
+ * @throws {SettingsError} when it says none
+ */
+export async function clusterSettingsOf(stack: string, directory = projectDirectory): Promise<Cluster> {
+  return clusterIn(await readStack(stack, directory));
 }
 
 const run = promisify(execFile);

@@ -1,10 +1,11 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { AccountUri } from "../../components/caa.ts";
-import { CERT_MANAGER_NAMESPACE, CERT_MANAGER_RELEASE } from "../../components/cert-manager.ts";
+import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
 import { TLS_SECRET } from "../../components/certificate.ts";
 import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { issuerName } from "../../components/issuer.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
+import { fullName } from "../../settings/releases.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { supportedKubernetes } from "../../settings/support.ts";
 import { found, type Outcome, ok, problem, unless, type Verdict, warning, within } from "../lib/checks.ts";
@@ -61,19 +62,23 @@ export async function examineCluster(
   const outcomes = await Promise.all([
     reachable,
     run("kubernetes: version", [reachable], async ({ version }) => versionVerdicts(settings, version)),
-    run("kubernetes: Helm releases", [reachable], async ({ releases }) => releaseVerdicts(places, await releases)),
+    run("kubernetes: Helm releases", [reachable], async ({ releases }) =>
+      releaseVerdicts(settings, places, await releases),
+    ),
     run("kubernetes: custom resource definitions", [reachable], async ({ cluster }) =>
       definitionVerdicts(settings, places, await cluster.definitions()),
     ),
     run("kubernetes: cert-manager", [reachable], async ({ cluster, releases }) => {
+      const { releaseName } = settings.charts.certManager;
       const hasRelease = (await releases).some(
-        ({ name, namespace }) => namespace === CERT_MANAGER_NAMESPACE && name === CERT_MANAGER_RELEASE,
+        ({ name, namespace }) => namespace === CERT_MANAGER_NAMESPACE && name === releaseName,
       );
-      if (hasRelease || !(await cluster.hasDeployment(CERT_MANAGER_NAMESPACE, CERT_MANAGER_RELEASE)))
-        return ok(`no Deployment ${CERT_MANAGER_RELEASE} that belongs to no Helm release`);
+      const deployment = fullName("cert-manager", releaseName);
+      if (hasRelease || !(await cluster.hasDeployment(CERT_MANAGER_NAMESPACE, deployment)))
+        return ok(`no Deployment ${deployment} that belongs to no Helm release`);
       return problem(
-        `Deployment ${CERT_MANAGER_RELEASE} in namespace ${CERT_MANAGER_NAMESPACE} belongs to no Helm release`,
-        `remove that installation: ${disableAddOn("CertManager")}, if it is OKE's add-on, or whatever else applied it`,
+        `Deployment ${deployment} in namespace ${CERT_MANAGER_NAMESPACE} belongs to no Helm release`,
+        `remove that installation: ${disableAddOn("CertManager")}, if it is OKE's add-on, or whatever else applied it; or npm run adopt -- --stack <stack>, which takes over what ArgoCD applied`,
       );
     }),
     run("kubernetes: ArgoCD", [reachable], async ({ cluster }) =>

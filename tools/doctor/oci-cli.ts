@@ -19,7 +19,13 @@ interface OciAnswers {
     "prohibit-public-ip-on-vnic": boolean;
   };
   nsg: { "vcn-id": string; "lifecycle-state": string; "display-name": string };
-  publicIp: { "ip-address": string; "lifecycle-state": string; lifetime: string; "assigned-entity-id": string | null };
+  publicIp: {
+    id: string;
+    "ip-address": string;
+    "lifecycle-state": string;
+    lifetime: string;
+    "assigned-entity-id": string | null;
+  };
   availability: { available: number | null };
   tagNamespaces: { id: string; name: string; "is-retired": boolean }[];
   tags: { name: string; "is-retired": boolean }[];

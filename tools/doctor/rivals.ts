@@ -1,10 +1,10 @@
 import type { V1ObjectMeta } from "@kubernetes/client-node";
-import { CERT_MANAGER_NAMESPACE, CERT_MANAGER_RELEASE } from "../../components/cert-manager.ts";
-import { EXTERNAL_SECRETS_RELEASE } from "../../components/external-secrets.ts";
+import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
 import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
-import { ISTIO_BASE_RELEASE, ISTIO_NAMESPACE, ISTIOD_RELEASE } from "../../components/istio.ts";
-import { REFLECTOR_NAMESPACE, REFLECTOR_RELEASE } from "../../components/reflector.ts";
+import { ISTIO_NAMESPACE } from "../../components/istio.ts";
+import { REFLECTOR_NAMESPACE } from "../../components/reflector.ts";
 import { VAULT_NAMESPACE, VAULT_RELEASE } from "../../components/vault/server.ts";
+import type { ChartName } from "../../settings/chart-ownership.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { problem, unless, type Verdict } from "../lib/checks.ts";
 
@@ -33,18 +33,23 @@ export interface Application {
   readonly charts: readonly { readonly chart: string; readonly repoURL: string }[];
 }
 
-const CERT_MANAGER = `${CERT_MANAGER_NAMESPACE}/${CERT_MANAGER_RELEASE}`;
-const ISTIO_BASE = `${ISTIO_NAMESPACE}/${ISTIO_BASE_RELEASE}`;
+type Installing = Pick<Settings, "charts" | "externalSecrets" | "vault">;
+
+const certManagerIn = ({ charts }: Installing) => `${CERT_MANAGER_NAMESPACE}/${charts.certManager.releaseName}`;
+const istioBaseIn = ({ charts }: Installing) => `${ISTIO_NAMESPACE}/${charts.istio.releaseNames.base}`;
+const externalSecretsIn = ({ charts, externalSecrets }: Installing) =>
+  `${externalSecrets.namespace}/${charts.externalSecrets.releaseName}`;
 
 /** The Helm releases of this platform, `<namespace>/<name>`. */
-export function placesOf({ externalSecrets, vault }: Pick<Settings, "externalSecrets" | "vault">): Set<string> {
+export function placesOf(settings: Installing): Set<string> {
+  const { charts, externalSecrets, vault } = settings;
   return new Set([
-    CERT_MANAGER,
-    `${REFLECTOR_NAMESPACE}/${REFLECTOR_RELEASE}`,
-    ISTIO_BASE,
-    `${ISTIO_NAMESPACE}/${ISTIOD_RELEASE}`,
+    certManagerIn(settings),
+    `${REFLECTOR_NAMESPACE}/${charts.reflector.releaseName}`,
+    istioBaseIn(settings),
+    `${ISTIO_NAMESPACE}/${charts.istio.releaseNames.istiod}`,
     `${ISTIO_NAMESPACE}/${GATEWAY_RELEASE}`,
-    ...(externalSecrets.install ? [`${externalSecrets.namespace}/${EXTERNAL_SECRETS_RELEASE}`] : []),
+    ...(externalSecrets.install ? [externalSecretsIn(settings)] : []),
     ...(vault?.kind === "installed" ? [`${VAULT_NAMESPACE}/${VAULT_RELEASE}`] : []),
   ]);
 }
@@ -53,28 +58,37 @@ export function placesOf({ externalSecrets, vault }: Pick<Settings, "externalSec
 export const ownReleases = (places: ReadonlySet<string>, releases: readonly HelmRelease[]): HelmRelease[] =>
   releases.filter(({ name, namespace, byPulumi }) => byPulumi && places.has(`${namespace}/${name}`));
 
-/** What spares a release that the program can do without installing its own. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  [EXTERNAL_SECRETS_RELEASE]: "; or set externalSecrets.install to false, and namespace and serviceAccount to its own",
-  [VAULT_RELEASE]: "; or set vault.install to false, and the rest of vault to its own",
-};
+/** What else than removing it there is to do about a release of others in the place of one of ours. */
+function insteadOf(settings: Installing, place: string): string {
+  if (place === `${VAULT_NAMESPACE}/${VAULT_RELEASE}`)
+    return "; or set vault.install to false, and the rest of vault to its own";
+  const taken = `; or npm run adopt -- --stack <stack>, which takes it over`;
+  return place === externalSecretsIn(settings)
+    ? `${taken}; or set externalSecrets.install to false, and namespace and serviceAccount to its own`
+    : taken;
+}
 
 /** Releases whose names also name things of the whole cluster, so that a second one elsewhere cannot be installed. */
-const CLUSTER_WIDE = [
-  CERT_MANAGER_RELEASE,
-  REFLECTOR_RELEASE,
-  ISTIO_BASE_RELEASE,
-  ISTIOD_RELEASE,
-  EXTERNAL_SECRETS_RELEASE,
-];
+const isClusterWide = (name: string) => name !== GATEWAY_RELEASE && name !== VAULT_RELEASE;
 
 /** @param places those of {@link placesOf} */
-export function releaseVerdicts(places: ReadonlySet<string>, releases: readonly HelmRelease[]): readonly Verdict[] {
-  const names = [...places].map((place) => place.split("/")[1] ?? "").filter((name) => CLUSTER_WIDE.includes(name));
+export function releaseVerdicts(
+  settings: Installing,
+  places: ReadonlySet<string>,
+  releases: readonly HelmRelease[],
+): readonly Verdict[] {
+  const names = [...places].map((place) => place.split("/")[1] ?? "").filter(isClusterWide);
   const faults = releases.flatMap(({ name, namespace, status, byPulumi }) => {
-    const uninstall = `remove it: helm uninstall ${name} --namespace ${namespace}; the program installs its own and does not adopt${INSTEAD[name] ?? ""}`;
-    if (places.has(`${namespace}/${name}`)) {
-      if (!byPulumi) return [problem(`release ${name} in ${namespace} (${status}) is not Pulumi's`, uninstall)];
+    const uninstall = `remove it: helm uninstall ${name} --namespace ${namespace}; the program installs its own`;
+    const place = `${namespace}/${name}`;
+    if (places.has(place)) {
+      if (!byPulumi)
+        return [
+          problem(
+            `release ${name} in ${namespace} (${status}) is not Pulumi's`,
+            `${uninstall}${insteadOf(settings, place)}`,
+          ),
+        ];
       if (status === "uninstalling")
         return [
           problem(
@@ -101,32 +115,36 @@ export function releaseVerdicts(places: ReadonlySet<string>, releases: readonly 
   return unless(faults, "no release of others in the way");
 }
 
+/** The groups of the charts' CRDs, and not of their neighbours such as trust.cert-manager.io or install.istio.io. */
+export const DEFINED = {
+  "cert-manager": ["cert-manager.io", "acme.cert-manager.io"],
+  base: ["extensions.istio.io", "networking.istio.io", "security.istio.io", "telemetry.istio.io"],
+  "external-secrets": ["external-secrets.io", "generators.external-secrets.io"],
+} as const satisfies Partial<Record<ChartName, readonly string[]>>;
+
+/** The group of the kind that a definition defines, by the definition's name. */
+export const groupOf = (definition: string): string => definition.slice(definition.indexOf(".") + 1);
+
 /**
- * The groups of the charts' CRDs, and not of their neighbours such as trust.cert-manager.io or install.istio.io, and
- * the release that has them, as Helm compares them: https://github.com/helm/helm/blob/v3.18.0/pkg/action/validate.go
+ * Definitions and the release that has them, as Helm compares them: https://github.com/helm/helm/blob/v3.18.0/pkg/action/validate.go
  *
  * @param places those of {@link placesOf}
  */
 export function definitionVerdicts(
-  { vault, externalSecrets }: Pick<Settings, "vault" | "externalSecrets">,
+  settings: Installing,
   places: ReadonlySet<string>,
   definitions: readonly Definition[],
 ): readonly Verdict[] {
+  const { vault, externalSecrets } = settings;
   const owners = [
-    { release: CERT_MANAGER, groups: ["cert-manager.io", "acme.cert-manager.io"] },
-    {
-      release: ISTIO_BASE,
-      groups: ["extensions.istio.io", "networking.istio.io", "security.istio.io", "telemetry.istio.io"],
-    },
-    {
-      release: `${externalSecrets.namespace}/${EXTERNAL_SECRETS_RELEASE}`,
-      groups: ["external-secrets.io", "generators.external-secrets.io"],
-    },
+    { release: certManagerIn(settings), groups: DEFINED["cert-manager"] },
+    { release: istioBaseIn(settings), groups: DEFINED.base },
+    { release: externalSecretsIn(settings), groups: DEFINED["external-secrets"] },
   ].filter(({ release }) => places.has(release));
   const foreign = new Map<string, { release: string; owner: string; names: string[] }>();
   for (const { name, metadata } of definitions) {
-    const group = name.slice(name.indexOf(".") + 1);
-    const release = owners.find(({ groups }) => groups.includes(group))?.release;
+    const group = groupOf(name);
+    const release = owners.find(({ groups }) => groups.some((it) => it === group))?.release;
     if (release === undefined || ownerOf(metadata) === release) continue;
     const owner = describe(metadata);
     const others = foreign.get(`${release} ${owner}`)?.names ?? [];
@@ -135,7 +153,7 @@ export function definitionVerdicts(
   const faults = [...foreign.values()].map(({ release, owner, names }) =>
     problem(
       `${names.length} definition(s), such as ${names.sort()[0]}, belong to ${owner}: Helm installs no ${release} over them`,
-      "remove that installation; then, with all objects of these kinds: kubectl delete crd <name>",
+      "npm run adopt -- --stack <stack> takes them over with their installation; or remove that, and then, with all objects of these kinds: kubectl delete crd <name>",
     ),
   );
   const needsThem = vault !== undefined && !externalSecrets.install;
@@ -192,7 +210,7 @@ export function applicationVerdicts(
     return [
       problem(
         `Application ${name} in ${namespace} installs the chart ${chart.chart}, and would undo what this program does`,
-        `delete it with what it made: argocd app delete ${name} --cascade`,
+        `npm run adopt -- --stack <stack> takes over what it made; or delete it with that: argocd app delete ${name} --cascade`,
       ),
     ];
   });

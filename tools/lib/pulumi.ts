@@ -7,8 +7,12 @@ import { END_SIGNALS, runInForeground } from "./foreground.ts";
 export interface PulumiCli {
   /** Runs it, and takes what it prints. */
   read(args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
-  /** Runs it for the operator to see; the exit code. */
-  show(args: string[]): Promise<number>;
+  /**
+   * Runs it for the operator to see; the exit code.
+   *
+   * @param env variables beside those of this process. @default - none
+   */
+  show(args: string[], env?: Readonly<Record<string, string>>): Promise<number>;
 }
 
 /** `pulumi` on PATH, for the project in a directory. */
@@ -23,7 +27,7 @@ export function pulumiCli(directory = projectDirectory): PulumiCli {
         return { code: typeof code === "number" ? code : 1, stdout, stderr };
       }
     },
-    show: (args) => runInForeground("pulumi", args, { cwd: directory }),
+    show: (args, env) => runInForeground("pulumi", args, { cwd: directory, env: { ...process.env, ...env } }),
   };
 }
 

@@ -58,23 +58,37 @@ async function findToken(
   );
 }
 
+/** A record that answers for a host in the place of the program's. */
+export interface Rival {
+  /** As the provider's import takes it. */
+  readonly id: string;
+  readonly type: string;
+  readonly content: string;
+}
+
 /** What stands where the program would make a record. */
-export async function findRival(
+export async function rivalAt(
   { domain, name }: { domain: string; name: string },
-  takeover: (id: string) => string,
   cloudflare: AskCloudflare,
-): Promise<Finding | undefined> {
+): Promise<Rival | undefined> {
   const zone = activeZone(await answered(cloudflare<Zone[]>(`/zones?name=${encodeURIComponent(domain)}`)));
   if (zone === undefined) return undefined;
   const taken = (await recordsAt(zone.id, name, cloudflare)).find(({ type }) => ["A", "AAAA", "CNAME"].includes(type));
+  return taken && { id: `${zone.id}/${taken.id}`, type: taken.type, content: taken.content };
+}
+
+export async function findRival(
+  at: { domain: string; name: string },
+  takeover: (id: string) => string,
+  cloudflare: AskCloudflare,
+): Promise<Finding | undefined> {
+  const taken = await rivalAt(at, cloudflare);
   if (taken === undefined) return undefined;
   const remove = "delete it at Cloudflare";
   return tell(
-    `DNS record ${taken.type} ${name}`,
+    `DNS record ${taken.type} ${at.name}`,
     `is there, to ${taken.content}, and no run is known to have been cut off in it`,
-    taken.type === "A"
-      ? `${remove}, or ${takeover(`${zone.id}/${taken.id}`)}`
-      : `${remove}; an A record cannot be made of it`,
+    taken.type === "A" ? `${remove}, or ${takeover(taken.id)}` : `${remove}; an A record cannot be made of it`,
   );
 }
 

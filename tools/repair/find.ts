@@ -42,7 +42,8 @@ export interface Known {
   readonly state: State;
 }
 
-const RELEASE = "kubernetes:helm.sh/v3:Release";
+/** The type of a Helm release. */
+export const RELEASE = "kubernetes:helm.sh/v3:Release";
 
 /** Finds what runs have left that were cut off, and what stands where the program would make something. */
 export async function find(known: Known, systems: Systems, now: Date): Promise<Finding[]> {
@@ -165,7 +166,8 @@ async function findInCluster({ resource, known }: LostCreate, cluster: Cluster, 
   return adopt(subject, { resource, id, outputs: there.manager === undefined ? {} : { [MANAGER]: there.manager } });
 }
 
-function objectOf(type: string, inputs: Readonly<Record<string, unknown>>): ObjectName {
+/** What names the object of a resource of the Kubernetes provider's. */
+export function objectOf(type: string, inputs: Readonly<Record<string, unknown>>): ObjectName {
   const { metadata } = inputs as { metadata: { name: string; namespace?: string } };
   const [, version = "", kind = ""] = type.split(":");
   // Pulumi names a group that Kubernetes leaves out.

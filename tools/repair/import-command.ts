@@ -2,17 +2,12 @@ import type { Registration } from "../../project/record.ts";
 import { knownIn, type State } from "./state.ts";
 
 /**
- * The command that hands an object of somebody else's to the stack, in its component. The rest is named by
+ * What `pulumi import --file` reads to hand an object to the stack, in its component. The rest is named by
  * https://www.pulumi.com/docs/iac/cli/commands/pulumi_import/
  *
  * @param id as the provider's import takes it
  */
-export function importCommand(
-  { urn, type, name, parent = "", options }: Registration,
-  id: string,
-  state: State,
-): string {
-  const [stack = ""] = urn.split("::");
+export function importFile({ type, name, parent = "", options }: Registration, id: string, state: State): object {
   const [provider = ""] = options.provider.split(/::(?=[^:]*$)/);
   const isParentKnown = knownIn(state, parent) !== undefined;
   const parentName = parent.split("::").at(-1) ?? "";
@@ -25,7 +20,16 @@ export function importCommand(
     parent: isParentKnown ? "parent" : parentName,
     ...(provider !== "" && { provider: "provider" }),
   };
-  const file = JSON.stringify({ nameTable, resources: [...(isParentKnown ? [] : [component]), resource] });
-  const flags = `--file /dev/stdin --protect=false --generate-code=false --stack ${stack.replace("urn:pulumi:", "")}`;
+  return { nameTable, resources: [...(isParentKnown ? [] : [component]), resource] };
+}
+
+/** Of an import by which the object is no other than one that the program has made. */
+export const IMPORT_FLAGS = ["--protect=false", "--generate-code=false"] as const;
+
+/** The command that does it. */
+export function importCommand(registration: Registration, id: string, state: State): string {
+  const [stack = ""] = registration.urn.split("::");
+  const file = JSON.stringify(importFile(registration, id, state));
+  const flags = `--file /dev/stdin ${IMPORT_FLAGS.join(" ")} --stack ${stack.replace("urn:pulumi:", "")}`;
   return `take it over and run up again: echo '${file}' | pulumi import ${flags}`;
 }

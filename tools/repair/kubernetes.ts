@@ -94,7 +94,7 @@ export function clusterOf(kubeConfig: () => Promise<KubeConfig>, timeoutMs: numb
 }
 
 /** What the client throws for a kind that the API server does not list, as one of a chart that is not installed. */
-function noSuchKind(error: unknown): undefined {
+export function noSuchKind(error: unknown): undefined {
   if (error instanceof Error && /^Unrecognized API version and kind/.test(error.message)) return undefined;
   throw error;
 }
@@ -122,12 +122,26 @@ function recordOf(metadata: V1ObjectMeta): HelmRecord {
   };
 }
 
-/** A release as Helm stores it, with another status: base64 of base64 of gzip of JSON. */
+/** A release as Helm stores it, with another status. */
 function failed(stored: string): string {
-  const decoded = Buffer.from(Buffer.from(stored, "base64").toString(), "base64");
-  const release = JSON.parse(gunzipSync(decoded).toString()) as { info: Record<string, unknown> };
-  release.info.status = "failed";
-  release.info.description = "a run was cut off";
-  const encoded = gzipSync(JSON.stringify(release)).toString("base64");
+  const release = releaseIn(stored);
+  const info = { ...release.info, status: "failed", description: "a run was cut off" };
+  const encoded = gzipSync(JSON.stringify({ ...release, info })).toString("base64");
   return Buffer.from(encoded).toString("base64");
+}
+
+/** What Helm stores of a release, as far as it is read here. */
+export interface StoredRelease {
+  readonly info: Readonly<Record<string, unknown>>;
+  readonly chart?: { readonly metadata?: { readonly name?: string; readonly version?: string } };
+  /** The values that were given to it. */
+  readonly config?: Readonly<Record<string, unknown>> | null;
+  /** All of its objects as YAML, but for hooks. */
+  readonly manifest?: string;
+}
+
+/** A release in the data of its record: base64 of base64 of gzip of JSON. */
+export function releaseIn(stored: string): StoredRelease {
+  const decoded = Buffer.from(Buffer.from(stored, "base64").toString(), "base64");
+  return JSON.parse(gunzipSync(decoded).toString()) as StoredRelease;
 }

@@ -67,7 +67,7 @@ export async function repair(options: RepairOptions): Promise<boolean> {
 const [CALL_MS, OCI_MS] = [10_000, 60_000];
 
 /** The real systems, with the credentials of the environment. */
-function systemsOf(kubeConfig: () => Promise<KubeConfig>, vault: VaultSettings | undefined, env: Env): Systems {
+export function systemsOf(kubeConfig: () => Promise<KubeConfig>, vault: VaultSettings | undefined, env: Env): Systems {
   return {
     cluster: clusterOf(kubeConfig, CALL_MS),
     cloudflare() {

@@ -120,10 +120,9 @@ export const exportState = (pulumi: PulumiCli, stack: string): Promise<State> =>
  * @throws with Pulumi's own words
  */
 export const importState = (pulumi: PulumiCli, stack: string, state: State): Promise<void> =>
-  inPrivateFile(async (file) => {
-    await writeFile(file, JSON.stringify(state), { mode: 0o600 });
-    await told(pulumi, `the state of stack ${stack} cannot be written`, ["stack", "import", "--file", file], stack);
-  });
+  inPrivateJson(state, (file) =>
+    told(pulumi, `the state of stack ${stack} cannot be written`, ["stack", "import", "--file", file], stack),
+  );
 
 /**
  * Has the providers say how resources are, and nothing else.
@@ -132,6 +131,13 @@ export const importState = (pulumi: PulumiCli, stack: string, state: State): Pro
  */
 export const refresh = (pulumi: PulumiCli, stack: string, urns: readonly string[]): Promise<void> =>
   told(pulumi, "what is there cannot be read into the state", refreshOf(urns), stack);
+
+/** A file of JSON that nobody else may read, and that does not stay. */
+export const inPrivateJson = (value: unknown, work: (file: string) => Promise<void>): Promise<void> =>
+  inPrivateFile(async (file) => {
+    await writeFile(file, JSON.stringify(value), { mode: 0o600 });
+    await work(file);
+  });
 
 /** A file that nobody else may read, and that does not stay. */
 async function inPrivateFile<T>(work: (file: string) => Promise<T>): Promise<T> {

@@ -3,8 +3,9 @@ import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
 import { CERTIFICATE, TLS_SECRET } from "../../components/certificate.ts";
 import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
-import { REFLECTOR_NAMESPACE, REFLECTOR_RELEASE } from "../../components/reflector.ts";
+import { REFLECTOR_NAMESPACE } from "../../components/reflector.ts";
 import { TOKEN_SECRET } from "../../components/token-secret.ts";
+import { fullName } from "../../settings/releases.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { found, type Outcome, ok, problem, Stop, skipped, type Verdict } from "../lib/checks.ts";
 import { type ClusterApi, clusterApi, ifThere, metadataOf, refusalOf } from "../lib/cluster-api.ts";
@@ -35,7 +36,7 @@ export async function checkCluster(asked: Asked): Promise<ClusterChecks> {
     run("ClusterIssuer", [cluster], (api) => judgeIssuer(asked, api)),
     run("Certificate", [cluster], (api) => judgeCertificate(asked, api)),
     source,
-    run("gateway's copy", [cluster, source], judgeCopy),
+    run("gateway's copy", [cluster, source], (api, leaf) => judgeCopy(asked, api, leaf)),
     run("key elsewhere", [cluster], (api) => judgeKey(asked, api)),
     balancer,
   ]);
@@ -181,14 +182,14 @@ async function judgeSource({ settings }: Asked, api: ClusterApi) {
   );
 }
 
-async function judgeCopy(api: ClusterApi, source: X509Certificate): Promise<Verdict> {
+async function judgeCopy({ settings }: Asked, api: ClusterApi, source: X509Certificate): Promise<Verdict> {
   const copy = await leafOf(api, ISTIO_NAMESPACE);
   if (copy?.fingerprint256 === source.fingerprint256) return ok(`${ISTIO_NAMESPACE}/${TLS_SECRET} is the same`);
   return problem(
     copy === undefined
       ? `there is no Secret ${ISTIO_NAMESPACE}/${TLS_SECRET}`
       : `${ISTIO_NAMESPACE}/${TLS_SECRET} has ${shown(copy)}, its source ${shown(source)}`,
-    `kubectl -n ${REFLECTOR_NAMESPACE} logs deployment/${REFLECTOR_RELEASE}; it copies within a second of a change`,
+    `kubectl -n ${REFLECTOR_NAMESPACE} logs deployment/${fullName("reflector", settings.charts.reflector.releaseName)}; it copies within a second of a change`,
   );
 }
 

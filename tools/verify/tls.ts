@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
 import { TLS_SECRET } from "../../components/certificate.ts";
 import { CA_ISSUER } from "../../components/issuer.ts";
-import { ISTIO_NAMESPACE, ISTIOD_RELEASE } from "../../components/istio.ts";
+import { ISTIO_NAMESPACE, ISTIOD } from "../../components/istio.ts";
 import { letsEncrypt } from "../../settings/acme.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { found, ok, problem, skipped, type Verdict } from "../lib/checks.ts";
@@ -76,7 +76,7 @@ export async function judgePresented({ leaf }: Presented, source: X509Certificat
   if (leaf.fingerprint256 === source.fingerprint256) return ok("the cluster's");
   return problem(
     `presents ${shown(leaf)}, the cluster has ${shown(source)}`,
-    `a new copy takes seconds; then kubectl -n ${ISTIO_NAMESPACE} logs deployment/${ISTIOD_RELEASE}, and ${ALL_GATEWAYS}`,
+    `a new copy takes seconds; then kubectl -n ${ISTIO_NAMESPACE} logs deployment/${ISTIOD}, and ${ALL_GATEWAYS}`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIP, isIPv6 } from "node:net";
+import { Option } from "commander";
 import { projectDirectory } from "../../project/stack.ts";
 import { runner } from "../lib/checks.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, wordsOf } from "../lib/command.ts";
@@ -51,13 +52,36 @@ async function rootsIn(file: string): Promise<string> {
   return blocks.join("\n");
 }
 
-interface Flags {
-  readonly stack: string;
-  readonly json?: boolean;
+/** Where a visitor asks, by options of the command line. */
+export interface VisitFlags {
   readonly resolver?: string;
   readonly address?: string;
   readonly httpAddress?: string;
   readonly roots?: string;
+}
+
+/** The options of {@link VisitFlags}. */
+export const visitOptions = () => [
+  new Option("--resolver <ip[:port]>", "DNS server to ask instead of the system's"),
+  new Option("--address <ip[:port]>", "where to ask for HTTPS instead of the load balancer; port 443 by default"),
+  new Option("--http-address <ip[:port]>", "where to ask for HTTP; port 80 of the same by default"),
+  new Option("--roots <file>", "PEM file of the roots to trust instead of Node's own"),
+];
+
+/** @throws when an option's value is none, naming the option */
+export async function visitOf({ resolver, address, httpAddress, roots }: VisitFlags) {
+  if (resolver !== undefined) endpointOf("resolver", resolver, 53);
+  return {
+    resolver,
+    https: address === undefined ? undefined : endpointOf("address", address, 443),
+    http: httpAddress === undefined ? undefined : endpointOf("http-address", httpAddress, 80),
+    roots: roots === undefined ? undefined : await rootsIn(roots),
+  };
+}
+
+interface Flags extends VisitFlags {
+  readonly stack: string;
+  readonly json?: boolean;
 }
 
 /**
@@ -67,29 +91,24 @@ interface Flags {
  */
 export const verifyCommand =
   (directory = projectDirectory): MakeCommand =>
-  (terminal) =>
-    toolCommand(
+  (terminal) => {
+    const command = toolCommand(
       "verify",
       "Proves a deploy by what a user meets, from the token in the cluster to the answer of each service. It changes\n" +
         "nothing, and ends with 1 when a check fails.",
       terminal,
     )
       .addOption(stackOption())
-      .option("--json", 'prints the checks as JSON: [{ "name", "host"?, "status", "reason", "action"? }]')
-      .option("--resolver <ip[:port]>", "DNS server to ask instead of the system's")
-      .option("--address <ip[:port]>", "where to ask for HTTPS instead of the load balancer; port 443 by default")
-      .option("--http-address <ip[:port]>", "where to ask for HTTP; port 80 of the same by default")
-      .option("--roots <file>", "PEM file of the roots to trust instead of Node's own")
-      .action(async ({ stack, json, resolver, address, httpAddress, roots }: Flags) => {
-        if (resolver !== undefined) endpointOf("resolver", resolver, 53);
-        const https = address === undefined ? undefined : endpointOf("address", address, 443);
-        const http = httpAddress === undefined ? undefined : endpointOf("http-address", httpAddress, 80);
-        const trusted = roots === undefined ? undefined : await rootsIn(roots);
-        const settings = await settingsOf(stack, directory);
-        const kubeConfig = kubeConfigOf(settings.cluster);
-        const checks = await verify({ settings, kubeConfig, resolver, https, http, roots: trusted });
-        printer(terminal)(json ? JSON.stringify(checks, null, 2) : checksText(checks));
-        if (checks.some(({ status }) => status === "FAIL")) terminal.exitCode = 1;
-      });
+      .option("--json", 'prints the checks as JSON: [{ "name", "host"?, "status", "reason", "action"? }]');
+    for (const option of visitOptions()) command.addOption(option);
+    return command.action(async ({ stack, json, ...flags }: Flags) => {
+      const visit = await visitOf(flags);
+      const settings = await settingsOf(stack, directory);
+      const kubeConfig = kubeConfigOf(settings.cluster);
+      const checks = await verify({ settings, kubeConfig, ...visit });
+      printer(terminal)(json ? JSON.stringify(checks, null, 2) : checksText(checks));
+      if (checks.some(({ status }) => status === "FAIL")) terminal.exitCode = 1;
+    });
+  };
 
 await main(import.meta, verifyCommand());

@@ -23,7 +23,8 @@ const release = (at: string, status = "deployed", byPulumi = false): HelmRelease
 };
 
 describe("a Helm release", () => {
-  const judged = (stack: typeof settings, ...releases: HelmRelease[]) => releaseVerdicts(placesOf(stack), releases);
+  const judged = (stack: typeof settings, ...releases: HelmRelease[]) =>
+    releaseVerdicts(stack, placesOf(stack), releases);
   const fine = [{ level: "ok", reason: "no release of others in the way" }];
   const notPulumis = (name: string, namespace: string, instead = "") =>
     problem(

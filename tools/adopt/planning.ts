@@ -1,0 +1,226 @@
+import { same } from "../../project/registration.ts";
+import type { ObjectName } from "../repair/kubernetes.ts";
+import type { Action, Place } from "./actions.ts";
+import { applicationName, parentsOf } from "./applications.ts";
+import { subjectOf } from "./charts.ts";
+import { fieldRows, placeOf, removal, subjectOf as shownTaken, type Taken, takenOver } from "./compare.ts";
+import { DEFINITION } from "./find.ts";
+import {
+  type ApplicationFound,
+  type Found,
+  type Installation,
+  keyOf,
+  nameOf,
+  type ParentFound,
+  shownName,
+} from "./found.ts";
+import { definedBy } from "./installations.ts";
+import { type Plan, type Row, row } from "./plan.ts";
+import type { RecordToImport } from "./records.ts";
+import type { Reproduction } from "./settings.ts";
+
+// From what was found to what is said and done.
+
+export interface Planning {
+  readonly found: Found;
+  readonly reproduction: Reproduction;
+  /** Records at Cloudflare that stand where the program would make its own. */
+  readonly records: readonly RecordToImport[];
+  /** Fields that go because the operator has asked for it. */
+  readonly removed: readonly string[];
+}
+
+/** What a takeover would say and do. */
+export function planOf({ found, reproduction, records, removed }: Planning): Plan {
+  const { own, registrations, values, before } = reproduction;
+  const taken = takenOver(registrations, found);
+  const applications = found.applications.filter((application) => isTouched(application, own, taken));
+  const ours = oursAmong(own, taken);
+  const mixed = applications.filter(({ objects }) => objects.some((object) => !ours.has(keyOf(object))));
+  const rows: Row[] = [
+    ...own.map((it) =>
+      row("take", subjectOf(it), `becomes the Helm release ${it.release.namespace}/${it.release.name}`),
+    ),
+    ...taken.map((it) => row("take", shownTaken(it), "becomes the stack's, as it is")),
+    ...records.map((record) => record.row),
+    ...reproduction.rows,
+    ...fieldRows(taken, removed),
+    ...refusedRemovals(taken, removed),
+    ...applications.flatMap((it) => parentRows(it, found.applications)),
+    ...mixed.map((it) => mixedRow(it, ours)),
+    ...strangers(found, applications),
+  ];
+  if (own.length === 0 && taken.length === 0)
+    rows.push(row("refuse", "the cluster", "has nothing that this could take over", "pulumi up installs the platform"));
+  if (rows.some(({ kind }) => kind === "refuse")) return { rows, actions: [] };
+  return {
+    rows,
+    actions: [
+      ...(Object.keys(values).length > 0 ? [{ do: "write-settings" as const, values, before }] : []),
+      ...stops(applications, found.applications),
+      { do: "wait-for-no-operation", applications: applications.map(placeOfApplication) },
+      ...own.flatMap((it) => marks(it, found)),
+      ...mixed.flatMap((it) => guards(it, ours, found)),
+      ...own.flatMap((it) => it.records.map((record) => ({ do: "set-aside-record" as const, record }))),
+      ...records.map(({ urn, file }) => ({ do: "import" as const, urn, file })),
+      { do: "up-with-upsert" },
+      { do: "up" },
+      ...removals(taken, removed),
+      { do: "verify" },
+      ...applications
+        .filter((it) => !mixed.includes(it))
+        .map((it) => ({
+          do: "remove-application-without-cascade" as const,
+          application: placeOfApplication(it),
+          parents: parentsOf(it, found.applications).map(placeOfApplication),
+        })),
+      ...own
+        .filter((it) => it.records.length > 0)
+        .map((it) => ({ do: "forget-records" as const, records: it.records })),
+    ],
+  };
+}
+
+const placeOfApplication = ({ namespace, name }: Place): Place => ({ namespace, name });
+
+const isTouched = (application: ApplicationFound, own: readonly Installation[], taken: readonly Taken[]): boolean =>
+  own.some((it) => it.application === application) ||
+  application.objects.some((object) => taken.some(({ live }) => keyOf(nameOf(live)) === keyOf(object)));
+
+/** Keys of everything that becomes the stack's. */
+const oursAmong = (own: readonly Installation[], taken: readonly Taken[]): ReadonlySet<string> =>
+  new Set([...own.flatMap(({ objects }) => objects.map(keyOf)), ...taken.map(({ live }) => keyOf(nameOf(live)))]);
+
+/** Sync ends from the top down: what makes an Application would set it right again. */
+function stops(applications: readonly ApplicationFound[], all: readonly ApplicationFound[]): Action[] {
+  const ordered: ApplicationFound[] = [];
+  const add = (application: ApplicationFound | undefined) => {
+    if (application !== undefined && !ordered.includes(application)) ordered.push(application);
+  };
+  for (const application of applications)
+    for (const parent of parentsOf(application, all).reverse()) add(applicationAt(parent, all));
+  for (const application of applications) add(application);
+  return ordered
+    .filter(({ automated }) => automated !== null)
+    .map((it) => ({ do: "stop-sync", application: placeOfApplication(it), before: it.automated }));
+}
+
+const applicationAt = (place: ParentFound, all: readonly ApplicationFound[]) =>
+  all.find((it) => place.kind === "Application" && it.name === place.name && it.namespace === place.namespace);
+
+function parentRows(application: ApplicationFound, all: readonly ApplicationFound[]): Row[] {
+  const { namespace, name } = application;
+  const subject = `Application ${namespace}/${name}`;
+  const parents = parentsOf(application, all);
+  const set = parents.find(({ kind }) => kind === "ApplicationSet");
+  if (set !== undefined)
+    return [
+      row(
+        "refuse",
+        subject,
+        `is made by ApplicationSet ${set.namespace}/${set.name}, which makes it again whatever is done to it`,
+        "set spec.syncPolicy.preserveResourcesOnDeletion there, take it out of its generators, and run this again",
+      ),
+    ];
+  const [parent] = parents;
+  if (parent === undefined) return [];
+  return [
+    row(
+      "see",
+      `Application ${parent.namespace}/${parent.name}`,
+      `makes ${name}; it syncs no more by itself`,
+      `take ${name} out of its Git before it is synced again, or it makes it again`,
+    ),
+  ];
+}
+
+function mixedRow({ namespace, name, objects }: ApplicationFound, ours: ReadonlySet<string>): Row {
+  const others = objects.filter((object) => !ours.has(keyOf(object)));
+  const [first] = others;
+  return row(
+    "stays",
+    `Application ${namespace}/${name}`,
+    `has ${others.length} object(s) that are not the platform's, such as ${first && shownName(first)}; it is kept, and syncs no more by itself`,
+    "take the platform's objects out of its Git, and let it sync by itself again",
+  );
+}
+
+/** Applications that are not touched at all. */
+const strangers = ({ applications }: Found, touched: readonly ApplicationFound[]): Row[] =>
+  applications
+    .filter((it) => !touched.includes(it) && !touched.some(({ parent }) => parent?.name === it.name))
+    .map(({ namespace, name }) => row("stays", `Application ${namespace}/${name}`, "has nothing of the platform's"));
+
+/** By what Helm knows that an object is a release's: https://github.com/helm/helm/blob/v3.20.0/pkg/action/validate.go */
+const marksOf = ({ release }: Installation) => ({
+  labels: { "app.kubernetes.io/managed-by": "Helm" },
+  annotations: { "meta.helm.sh/release-name": release.name, "meta.helm.sh/release-namespace": release.namespace },
+});
+
+function marks(installation: Installation, found: Found): Action[] {
+  const { labels, annotations } = marksOf(installation);
+  // Those too that somebody has applied beside the Application.
+  const definitions = [...found.objects.values()]
+    .map(nameOf)
+    .filter(({ kind, name }) => kind === DEFINITION.kind && definedBy(installation.chart, name));
+  const names = new Map([...installation.objects, ...definitions].map((name) => [keyOf(name), name]));
+  return [...names.values()].flatMap((object) => mark(object, labels, annotations, found));
+}
+
+/** ArgoCD prunes nothing of the platform's that goes out of the Git of an Application that stays. */
+function guards({ objects }: ApplicationFound, ours: ReadonlySet<string>, found: Found): Action[] {
+  const guarded = objects.filter((object) => ours.has(keyOf(object)));
+  return guarded.flatMap((object) => mark(object, {}, { "argocd.argoproj.io/sync-options": "Prune=false" }, found));
+}
+
+function mark(
+  object: ObjectName,
+  labels: Readonly<Record<string, string>>,
+  annotations: Readonly<Record<string, string>>,
+  { objects }: Found,
+): Action[] {
+  const live = objects.get(keyOf(object));
+  if (live === undefined) return [];
+  const { metadata = {} } = live;
+  const beforeOf = (wanted: object, has: Readonly<Record<string, string>> = {}) =>
+    Object.fromEntries(Object.keys(wanted).map((key) => [key, has[key] ?? null]));
+  const before = {
+    labels: beforeOf(labels, metadata.labels),
+    annotations: beforeOf(annotations, metadata.annotations),
+  };
+  if (same(before, { labels, annotations })) return [];
+  return [{ do: "mark", object: nameOf(live), labels, annotations, before }];
+}
+
+/** Fields of a Certificate without which it is not issued anew. */
+const SAFE = /spec\.(secretTemplate|revisionHistoryLimit|renewBefore|renewBeforePercentage)\b|metadata\./;
+
+function refusedRemovals(taken: readonly Taken[], removed: readonly string[]): Row[] {
+  const places = taken.flatMap((object) =>
+    object.fields.filter(({ ours }) => ours === undefined).map((field) => placeOf(object, field)),
+  );
+  return removed.flatMap((place) => {
+    if (!places.includes(place))
+      return [
+        row(
+          "refuse",
+          "--remove",
+          `${place} is no field that only the live object has`,
+          "name one that the plan says is kept",
+        ),
+      ];
+    return place.startsWith("Certificate ") && !SAFE.test(place)
+      ? [row("refuse", "--remove", `without ${place} the certificate is issued anew`, "leave it")]
+      : [];
+  });
+}
+
+const removals = (taken: readonly Taken[], removed: readonly string[]): Action[] =>
+  taken.flatMap((object) =>
+    object.fields
+      .filter((field) => removed.includes(placeOf(object, field)))
+      .map((field) => ({ do: "remove-field" as const, object: nameOf(object.live), patch: removal(field) })),
+  );
+
+/** The objects of Applications, as objects. */
+export const applicationObjects = (places: readonly Place[]): ObjectName[] => places.map(applicationName);

@@ -1,0 +1,92 @@
+import { ISTIO_NAMESPACE } from "../../components/istio.ts";
+import { GATEWAY, virtualServiceName } from "../../components/routing.ts";
+import type { Json } from "./actions.ts";
+import type { LiveObject } from "./cluster.ts";
+import type { Found } from "./found.ts";
+import { type Row, row } from "./plan.ts";
+
+// The VirtualServices of the platform's Gateway as services of the stack.
+
+interface VirtualService extends LiveObject {
+  readonly spec?: {
+    readonly hosts?: readonly string[];
+    readonly gateways?: readonly string[];
+    readonly http?: readonly Http[];
+    readonly tcp?: unknown;
+    readonly tls?: unknown;
+  };
+}
+
+interface Http {
+  readonly match?: readonly { readonly uri?: { readonly prefix?: string } }[];
+  readonly route?: readonly {
+    readonly destination?: { readonly host?: string; readonly port?: { readonly number?: number } };
+  }[];
+  readonly timeout?: string;
+  readonly [field: string]: unknown;
+}
+
+/** How a VirtualService names the Gateway: https://github.com/istio/istio/blob/1.31.4/pilot/pkg/model/config.go */
+function isOurs({ metadata = {}, spec = {} }: VirtualService): boolean {
+  const names = [`${ISTIO_NAMESPACE}/${GATEWAY}`, `${GATEWAY}.${ISTIO_NAMESPACE}.svc.cluster.local`];
+  if (metadata.namespace === ISTIO_NAMESPACE) names.push(GATEWAY, `./${GATEWAY}`);
+  return spec.gateways?.some((gateway) => names.includes(gateway)) === true;
+}
+
+/** What is routed, and what stays as it is because `services` cannot say it. */
+export function routesIn({ objects }: Found, baseDomain: string): { services: Json[]; rows: Row[]; foreign: string[] } {
+  const rows: Row[] = [];
+  const services: Json[] = [];
+  const foreign = new Set<string>();
+  const all = [...objects.values()].filter(({ kind }) => kind === "VirtualService") as VirtualService[];
+  for (const route of all.filter(isOurs)) {
+    const { name = "", namespace = "" } = route.metadata ?? {};
+    const service = serviceOf(route, baseDomain);
+    if (typeof service !== "string") services.push(service);
+    else {
+      foreign.add(namespace);
+      rows.push(row("stays", `VirtualService ${namespace}/${name}`, `${service}; it goes on to be served as it is`));
+    }
+  }
+  return { services, rows, foreign: [...foreign].sort() };
+}
+
+/** The entry of `services` that makes a VirtualService; or why there is none. */
+function serviceOf({ metadata = {}, spec = {} }: VirtualService, baseDomain: string): Json | string {
+  const { name = "", namespace = "" } = metadata;
+  const [, entry] = /^(.+)-vs$/.exec(name) ?? [];
+  if (entry === undefined) return `the program would call it ${virtualServiceName(name)}`;
+  const [host, ...otherHosts] = spec.hosts ?? [];
+  const [http, ...more] = spec.http ?? [];
+  if (host === undefined || otherHosts.length > 0 || spec.gateways?.length !== 1)
+    return "has several hosts or gateways";
+  if (http === undefined || more.length > 0 || spec.tcp !== undefined || spec.tls !== undefined)
+    return "has other rules than one";
+  const { match, route, timeout, name: _, ...rest } = http;
+  const [target, ...others] = route ?? [];
+  const isWhole =
+    match === undefined || (match.length === 1 && match[0]?.uri?.prefix === "/" && Object.keys(match[0]).length === 1);
+  if (!isWhole || others.length > 0 || Object.keys(rest).length > 0) return "does more than to route all of a host";
+  const destination = target?.destination?.host ?? "";
+  const port = target?.destination?.port?.number;
+  const [service = "", at = namespace] = destination.split(".");
+  if (at !== namespace || port === undefined) return "leads to another namespace, or to no port";
+  const seconds = timeout === undefined ? undefined : secondsIn(timeout);
+  if (seconds === null) return `has the timeout ${timeout}`;
+  if (host !== baseDomain && host.replace(/^[^.*]+\./, "") !== baseDomain)
+    return "is for a host that the certificate does not cover";
+  return {
+    name: entry,
+    namespace,
+    ...(service !== entry && { service }),
+    port,
+    ...(host !== `${entry}.${baseDomain}` && { host }),
+    ...(seconds !== undefined && { timeoutSeconds: seconds }),
+  };
+}
+
+/** Whole seconds of a duration; null where it has others. */
+function secondsIn(duration: string): number | null {
+  const [, minutes = "0", seconds = "0"] = /^(?:(\d+)m)?(?:(\d+)s)?$/.exec(duration) ?? [];
+  return Number(minutes) * 60 + Number(seconds) || null;
+}

@@ -1,0 +1,120 @@
+import type { Registration } from "../../project/record.ts";
+import { same } from "../../project/registration.ts";
+import type { ChartValues } from "../../settings/charts.ts";
+import { PROJECT, type StackConfig, valuesOf } from "../../settings/config.ts";
+import { isEmpty, isRecord } from "../../settings/fields.ts";
+import { fields } from "../../settings/schema.ts";
+import { parseSettings, type Settings } from "../../settings/settings.ts";
+import type { Json } from "./actions.ts";
+import { balancerOf, gatewayService, type ReservedIpAt } from "./balancer.ts";
+import { valuesOf as chartValuesOf, platformsOwn, sourcesOf } from "./charts.ts";
+import type { Found, Installation } from "./found.ts";
+import { issuanceOf } from "./issuance.ts";
+import type { Row } from "./plan.ts";
+import { routesIn } from "./routes.ts";
+import { secretsIn } from "./secrets.ts";
+import { merged } from "./values.ts";
+
+// The settings that reproduce what was found. What the stack's file says of things that nobody can find stays.
+
+/** How the program would run with a configuration. */
+export type RecordProgram = (config: StackConfig) => Promise<Registration[]>;
+
+export interface Reproduction {
+  /** All of the stack's configuration, with what was found. */
+  readonly config: StackConfig;
+  readonly settings: Settings;
+  readonly registrations: readonly Registration[];
+  /** The installations that become the stack's. */
+  readonly own: readonly Installation[];
+  /** Top-level keys that change, in full, with their new values and those of before. */
+  readonly values: Readonly<Record<string, Json>>;
+  readonly before: Readonly<Record<string, Json>>;
+  readonly rows: readonly Row[];
+}
+
+/** @throws {SettingsError} with what the stack's file must say, because it cannot be found */
+export async function reproduce(
+  found: Found,
+  config: StackConfig,
+  record: RecordProgram,
+  reservedIpAt: ReservedIpAt,
+): Promise<Reproduction> {
+  const given = Object.fromEntries(Object.entries(valuesOf(config)).filter(([, value]) => !isEmpty(value)));
+  const section = (key: string) => (isRecord(given[key]) ? given[key] : {});
+  const { own, rows } = platformsOwn(found, { externalSecrets: section("externalSecrets").install !== false });
+  const all: Row[] = [...rows];
+  const said: ChartValues = {};
+  const say = (key: string, value: ChartValues) => {
+    if (Object.keys(value).length > 0) said[key] = merged(section(key), value);
+  };
+
+  const issuance = issuanceOf(found);
+  all.push(...issuance.rows);
+  const { baseDomain, ...signing } = issuance.settings;
+  for (const [key, value] of Object.entries(signing)) if (Object.hasOwn(fields, key)) say(key, value as ChartValues);
+  if (baseDomain !== undefined && baseDomain !== `cluster.${given.domain}`) said.baseDomain = baseDomain;
+
+  const service = gatewayService(found);
+  if (service !== undefined && section("cluster").id !== undefined) {
+    const { reservedIp } = section("loadBalancer");
+    const known: ReservedIpAt = async (address) => (reservedIp as string | undefined) ?? reservedIpAt(address);
+    const balancer = await balancerOf(service, known);
+    all.push(...balancer.rows);
+    say("loadBalancer", balancer.settings);
+  } else if (service?.spec?.type !== undefined) say("gateway", { serviceType: service.spec.type });
+
+  const secrets = secretsIn(found);
+  all.push(...secrets.rows);
+  say("vault", secrets.vault);
+  const reader = own.find(({ chart }) => chart === "external-secrets");
+  say("externalSecrets", { ...secrets.externalSecrets, ...(reader && { namespace: reader.release.namespace }) });
+
+  const routes = routesIn(found, String(baseDomain ?? given.baseDomain ?? `cluster.${given.domain}`));
+  all.push(...routes.rows);
+  const listed = Array.isArray(given.services) ? given.services : [];
+  const isListed = (entry: Json) => listed.some((it) => isSameRoute(it, entry));
+  const more = routes.services.filter((entry) => !isListed(entry));
+  if (more.length > 0) said.services = [...listed, ...more];
+  // As open as it was: who used the Gateway, the issuer and the store goes on.
+  if (Object.hasOwn(fields, "tenancy")) said.tenancy = merged(OPEN, section("tenancy"));
+
+  const sources = sourcesOf(own, section("charts").mirror !== undefined);
+  all.push(...sources.rows);
+  say("charts", sources.charts);
+
+  const first = configOf(config, said);
+  const { loadBalancer } = valuesOf(first) as { loadBalancer?: Parameters<typeof chartValuesOf>[3] };
+  parseSettings(first);
+  const values = chartValuesOf(own, found, await record(first), loadBalancer);
+  all.push(...values.rows);
+  // What the stack's file says of a chart's values was said with the program in mind.
+  if (Object.keys(values.charts).length > 0)
+    said.charts = merged(merged(values.charts, section("charts")), (said.charts ?? {}) as ChartValues);
+
+  const changed = Object.entries(said).filter(([key, value]) => !same(value, given[key]));
+  const whole = configOf(config, said);
+  return {
+    config: whole,
+    settings: parseSettings(whole),
+    registrations: await record(whole),
+    own,
+    values: Object.fromEntries(changed.map(([key, value]) => [`${PROJECT}:${key}`, value as Json])),
+    before: Object.fromEntries(changed.map(([key]) => [`${PROJECT}:${key}`, (given[key] as Json | undefined) ?? null])),
+    rows: all,
+  };
+}
+
+const OPEN: ChartValues = { routes: "all", certificates: "all", secrets: "all" };
+
+const isSameRoute = (one: unknown, other: unknown) =>
+  isRecord(one) && isRecord(other) && one.name === other.name && one.namespace === other.namespace;
+
+/** The configuration with other values, as the engine hands them over. */
+function configOf(config: StackConfig, said: ChartValues): StackConfig {
+  const told = Object.entries(said).map(([key, value]) => [
+    `${PROJECT}:${key}`,
+    typeof value === "string" ? value : JSON.stringify(value),
+  ]);
+  return { ...config, values: { ...config.values, ...Object.fromEntries(told) } };
+}
