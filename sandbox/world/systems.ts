@@ -1,3 +1,4 @@
+import { argocd } from "./argocd.ts";
 import { certManager } from "./cert-manager.ts";
 import { cloudflare } from "./cloudflare.ts";
 import { externalSecrets } from "./external-secrets.ts";
@@ -9,6 +10,7 @@ import { oci } from "./oci.ts";
 import { reflector } from "./reflector.ts";
 import type { State } from "./state.ts";
 import { vault } from "./vault.ts";
+import { visitors } from "./visitors.ts";
 import { webhookCa } from "./webhook-ca.ts";
 import { type Latencies, type System, World } from "./world.ts";
 
@@ -27,6 +29,8 @@ const systems: readonly System[] = [
   certManager,
   reflector,
   istio,
+  argocd,
+  visitors,
 ];
 
 /** Seconds that each thing takes: runs on real components, and published provisioning times. */
