@@ -8,6 +8,7 @@ import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
 import * as pulumi from "@pulumi/pulumi";
 import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
 import { awaited } from "./awaited.ts";
+import { previewHook } from "./preview-hook.ts";
 import { TOKEN_REF } from "./token-secret.ts";
 
 /** The ClusterIssuer of the CA in the cluster, and the Secret with its certificate. */
@@ -46,6 +47,9 @@ export class Issuer extends pulumi.ComponentResource {
           parent: this,
           // An account is registered with its key, and an issuer that does not find it is not Ready.
           dependsOn: binding ? [binding] : [],
+          ...(args.issuer.issuerName !== undefined && {
+            hooks: { beforeUpdate: [previewHook(`${name}-one-server`, refuseOtherServer)] },
+          }),
         },
       );
     } else {
@@ -123,6 +127,20 @@ export function certificateAuthority(
   );
   // Without the root's Secret the issuer is not Ready.
   return clusterIssuer(name, issuer, { ca: { secretName: issuer } }, { parent, dependsOn: [root] });
+}
+
+/**
+ * Refuses another server under the same name: cert-manager would go on with the certificate of the one before.
+ *
+ * @throws with both servers, and what to do
+ */
+function refuseOtherServer({ oldInputs = {}, newInputs = {} }: pulumi.ResourceHookArgs): void {
+  const [before, after] = [directoryIn(oldInputs), directoryIn(newInputs)];
+  if (before === after) return;
+  throw new Error(
+    `acme.server changes from ${before} to ${after}, and acme.issuerName does not: no certificate of the new server's would ` +
+      "be issued. Set another acme.issuerName, or remove it: then each server has its own",
+  );
 }
 
 const clusterIssuer = (

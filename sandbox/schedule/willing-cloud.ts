@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { plain } from "../../project/registration.ts";
 import { invoke, outputsOf, requestOf } from "../plugin/models.ts";
 import { emptyWorld } from "../world/beginnings.ts";
-import { privateAddressOf } from "../world/load-balancer.ts";
+import { ownAddressOf } from "../world/load-balancer.ts";
 import { addressOf } from "../world/oci.ts";
 import type { State } from "../world/state.ts";
 import { openWorld } from "../world/systems.ts";
@@ -15,15 +15,18 @@ export function willingCloud(state: State = emptyWorld()): pulumi.runtime.Mocks 
   const world = openWorld(structuredClone(state));
   // One that is yet to be installed answers here, too.
   world.put({ kind: "Vault", name: "vault", spec: { reachable: true, initialized: true, sealed: false } });
+  let isInternal = false;
   return {
     async newResource({ type, name, inputs, id, custom }) {
       if (!custom || type.startsWith("pulumi:")) return { id: custom ? name : undefined, state: inputs };
+      // The gateway's Service is read after its release was made.
+      isInternal ||= JSON.stringify(inputs.values ?? {}).includes('oci-load-balancer-internal":"true"');
       if (type === "kubernetes:core/v1:Service") {
         return {
           id,
           state: {
             metadata: { uid: `uid-${name}` },
-            status: { loadBalancer: { ingress: [{ ip: privateAddressOf(String(id).split("/")[1] ?? "") }] } },
+            status: { loadBalancer: { ingress: [{ ip: ownAddressOf(String(id).split("/")[1] ?? "", isInternal) }] } },
           },
         };
       }

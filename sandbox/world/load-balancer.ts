@@ -45,7 +45,7 @@ function serviceRefusal(world: World, service: GatewayService, there: Item | und
   if (typeof tags === "string") return tags;
   if (nsgs.some((id) => world.byId(id)?.kind !== "NetworkSecurityGroup")) return NO_SUCH;
   if (there) {
-    if ((loadBalancerIP || privateAddressOf(there.name)) !== there.status.address)
+    if ((loadBalancerIP || ownAddressOf(there.name, there.spec.internal === true)) !== there.status.address)
       return "The Load Balancer service reserved IP cannot be updated after the Load Balancer is created.";
     if (isInternal(service) !== there.spec.internal)
       return "internal cannot be updated after the Load Balancer is created.";
@@ -105,7 +105,7 @@ const ensureLoadBalancer: Happening = (world, item, tries) => {
     // Read when it is made, and never again.
     const made = there === undefined && tagsOf(service.annotations ?? {});
     if (made && JSON.stringify(made) !== JSON.stringify(tagsOf({}))) balancer.status.tags = made;
-    balancer.status.address = service.loadBalancerIP || privateAddressOf(item.name);
+    balancer.status.address = service.loadBalancerIP || ownAddressOf(item.name, isInternal(service));
     shape(balancer, service);
     world.after(world.seconds("LoadBalancer") * (item.status.loadBalancer ? UPGRADE : 1), "addressed", item);
   }
@@ -140,9 +140,9 @@ function startService(world: World, item: Item): void {
   addressed(world, item, 0);
 }
 
-/** The address that an internal load balancer gets; it follows from the Service's name, as identifiers do. */
-export const privateAddressOf = (name: string) =>
-  `10.0.20.${1 + (Number.parseInt(sha256(name).slice(0, 4), 16) % 250)}`;
+/** The address that OCI gives to a load balancer which asks for none: of its subnet, or a public one of OCI's choice. */
+export const ownAddressOf = (name: string, isInternal: boolean) =>
+  `${isInternal ? "10.0.20" : "198.51.100"}.${1 + (Number.parseInt(sha256(name).slice(0, 4), 16) % 250)}`;
 
 function shape(balancer: Item, service: GatewayService): void {
   const { annotations = {}, loadBalancerSourceRanges, externalTrafficPolicy } = service;

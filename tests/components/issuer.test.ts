@@ -24,3 +24,19 @@ it("binds its account with a key that is a secret, and that is there before it",
   expect([dependsOn.map(lastName), lastName(parent ?? "")]).toEqual([["issuer-eab"], "issuer"]);
   expect(name).toMatch(/^cluster-issuer-acme-[0-9a-f]{8}$/);
 });
+
+it("has the name of one that is there, and refuses another server under it", async () => {
+  const acme = { email: "a@example.com", server: "production", issuerName: "letsencrypt" };
+  const all = await registrationsOf("prod", { acme });
+  const { inputs, options } = named(all, "issuer");
+  expect(inputs).toMatchObject({
+    metadata: { name: "letsencrypt" },
+    spec: { acme: { privateKeySecretRef: { name: "letsencrypt" } } },
+  });
+  expect((named(all, "certificate").inputs.spec as { issuerRef: unknown }).issuerRef).toEqual({
+    kind: "ClusterIssuer",
+    name: "letsencrypt",
+  });
+  expect(options.hooks).toEqual(["issuer-one-server"]);
+  expect(named(await registrationsOf("prod"), "issuer").options.hooks).toEqual([]);
+});

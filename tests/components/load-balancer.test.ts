@@ -5,7 +5,7 @@ import { replayUp } from "../../sandbox/schedule/up.ts";
 import { emptyWorld } from "../../sandbox/world/beginnings.ts";
 import { answers } from "../../sandbox/world/load-balancer.ts";
 import { problemsOf } from "../../sandbox/world/served.ts";
-import { type Changes, registrationsOf } from "../harness.ts";
+import { type Changes, named, registrationsOf } from "../harness.ts";
 
 const NODES = examples["<node NSG OCID>"];
 const nodeRules = ["at-nodes-health", "at-nodes-traffic", "to-nodes-health", "to-nodes-traffic"].map(
@@ -69,5 +69,21 @@ describe("the PROXY protocol", () => {
     expect(await problemsWith({ "proxy.istio.io/config": trusting })).toEqual([
       "vault.cluster.example.com: the load balancer speaks the PROXY protocol and the gateway does not expect it",
     ]);
+  });
+});
+
+describe("a load balancer's own address", () => {
+  it("is in no reserved IP, and the records follow it", async () => {
+    const all = await registrationsOf("prod", balancer({ rules: "SL-All", ownAddress: true }));
+    expect(all.filter(({ type }) => type.includes("PublicIp"))).toEqual([]);
+    expect((named(all, "ingress-gateway").inputs.values as { service: object }).service).not.toHaveProperty(
+      "loadBalancerIP",
+    );
+    const { world } = replayUp(graphOf(all));
+    world.advance(world.now + world.seconds("reflection"));
+    expect(problemsOf(world, "vault.cluster.example.com")).toEqual([]);
+    const address = world.items("LoadBalancer")[0]?.status.address;
+    expect(world.items("DnsRecord").map(({ spec }) => spec.content)).toEqual([address, address]);
+    expect(address).toMatch(/^198\.51\.100\.\d+$/);
   });
 });

@@ -92,3 +92,26 @@ describe("a chart's source", () => {
     expect(await locationOf(charts)).toEqual({ ...location, isSecret: "the-charts-password" });
   });
 });
+
+describe("a release under another name", () => {
+  it("is one that others have named, and spreads its own pods", async () => {
+    const charts = {
+      certManager: { releaseName: "certs" },
+      reflector: { releaseName: "copies" },
+      externalSecrets: { releaseName: "eso" },
+      istio: { releaseNames: { base: "mesh-crds", istiod: "mesh" } },
+    };
+    const all = await registrationsOf("prod", { charts, size: "production" });
+    const names = ["cert-manager", "reflector", "external-secrets", "istio-base", "istio-istiod", "ingress-gateway"];
+    expect(names.map((name) => named(all, name).inputs.name)).toEqual([
+      ...["certs", "copies", "eso", "mesh-crds", "mesh"],
+      "istio-ingressgateway",
+    ]);
+    const { topologySpreadConstraints } = named(all, "cert-manager").inputs.values as {
+      topologySpreadConstraints: { labelSelector: { matchLabels: Record<string, string> } }[];
+    };
+    expect(
+      new Set(topologySpreadConstraints.map((it) => it.labelSelector.matchLabels["app.kubernetes.io/instance"])),
+    ).toEqual(new Set(["certs"]));
+  });
+});

@@ -27,13 +27,19 @@ const certManager = (version: string) => ({ charts: { certManager: { version } }
 
 describe("who signs", () => {
   itJudges([
-    ["acme", "a map with keys of email, server, caBundle, propagationSeconds, eab", ["x", ["x"]], []],
+    ["acme", "a map with keys of email, server, issuerName, caBundle, propagationSeconds, eab", ["x", ["x"]], []],
     ["acme.email", anEmail, ["platform", 5], ["platform@example.com"]],
     [
       "acme.server",
       '"staging", "production", "ca" or the https URL of an ACME directory',
       ["live", "http://acme.example.com/", "acme.example.com"],
       [undefined, "staging", "production", "ca", other],
+    ],
+    [
+      "acme.issuerName",
+      'a ClusterIssuer: at most 253 lower-case letters, digits, "-" and ".", with a letter or digit at both ends of each part',
+      ["Issuer", "a_b", 5],
+      ["letsencrypt", "letsencrypt.dns"],
     ],
     ["acme.propagationSeconds", "a whole number from 0 to 3600 (seconds)", [3601, -1, 30.5, "30"], [10, 3600]],
   ]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseSettings } from "../../settings/settings.ts";
 import { charts as defaults } from "../../versions.ts";
-import { configOf, itJudges, itRefuses, mistakesIn, oke, settingsOf } from "./stacks.ts";
+import { configOf, itJudges, itRefuses, mistakesIn, oke, settingsOf, usualCharts } from "./stacks.ts";
 
 const exactly = "one exact version such as 1.31.4, no range";
 const source = "https://<repository>, oci://<registry path>, or a directory that starts with / or ./";
@@ -44,7 +44,7 @@ describe("the charts", () => {
       [[1]],
       [undefined, { a: 1 }],
     ]),
-    ["charts.istio", "a map with keys of version, repo, username, values", [5], [undefined]],
+    ["charts.istio", "a map with keys of version, repo, username, values, releaseNames", [5], [undefined]],
   ]);
 
   itRefuses([
@@ -56,8 +56,34 @@ describe("the charts", () => {
     ],
   ]);
 
+  const releaseName =
+    'the name of a Helm release: at most 53 lower-case letters, digits and "-", with a letter or digit at both ends';
+  itJudges(
+    [
+      "certManager.releaseName",
+      "reflector.releaseName",
+      "externalSecrets.releaseName",
+      "istio.releaseNames.base",
+      "istio.releaseNames.istiod",
+    ].map((key): Parameters<typeof itJudges>[0][number] => [
+      `charts.${key}`,
+      releaseName,
+      ["Mine", "-a", "a.b", "a".repeat(54), 5],
+      [undefined, "a", "a".repeat(53)],
+    ]),
+  );
+
+  itRefuses([
+    [
+      "another name for the gateway, by which its pods are found, and for Vault's",
+      { charts: { istio: { releaseNames: { gateway: "edge" } }, vault: { releaseName: "mine" } } },
+      "charts.istio.releaseNames.gateway is no setting; allowed: a map with no other keys than base, istiod",
+      "charts.vault.releaseName is no setting; allowed: a map with no other keys than version, repo, username, values",
+    ],
+  ]);
+
   it("come from their makers in the versions that are pinned", () => {
-    expect(settingsOf().charts).toEqual(defaults);
+    expect(settingsOf().charts).toEqual(usualCharts);
   });
 
   const own = {
@@ -65,14 +91,18 @@ describe("the charts", () => {
     istio: { values: { base: { b: 2 } } },
   };
   it("come from a repository of their own, else the mirror, else their makers", () => {
-    const { istio, ...others } = defaults;
-    expect(settingsOf({ charts: own }).charts).toEqual({ ...others, ...own, istio: { ...istio, ...own.istio } });
+    const { istio, ...others } = usualCharts;
+    expect(settingsOf({ charts: own }).charts).toEqual({
+      ...others,
+      certManager: { ...others.certManager, ...own.certManager },
+      istio: { ...istio, ...own.istio },
+    });
     const mirror = "oci://mirror/charts";
     expect(settingsOf({ charts: { ...own, mirror } }).charts).toEqual({
-      certManager: own.certManager,
-      reflector: { version: defaults.reflector.version, repo: mirror },
-      istio: { version: istio.version, repo: mirror, ...own.istio },
-      externalSecrets: { version: defaults.externalSecrets.version, repo: mirror },
+      certManager: { ...others.certManager, ...own.certManager },
+      reflector: { ...others.reflector, repo: mirror },
+      istio: { ...istio, repo: mirror, ...own.istio },
+      externalSecrets: { ...others.externalSecrets, repo: mirror },
       vault: { version: defaults.vault.version, repo: mirror },
     });
   });
@@ -85,12 +115,12 @@ describe("the charts", () => {
     it("at the mirror, but not at a source of one's own", () => {
       const charts = { ...withLogin.charts, vault: { repo: "https://charts.example.com" } };
       const made = parseSettings(configOf({ ...oke, ...withLogin, charts }, passwordSet)).charts;
-      const mirrored = (version: string) => ({ version, repo: "oci://mirror/charts", login });
+      const mirrored = <Usual>(usual: Usual) => ({ ...usual, repo: "oci://mirror/charts", login });
       expect(made).toEqual({
-        certManager: mirrored(defaults.certManager.version),
-        reflector: mirrored(defaults.reflector.version),
-        istio: mirrored(defaults.istio.version),
-        externalSecrets: mirrored(defaults.externalSecrets.version),
+        certManager: mirrored(usualCharts.certManager),
+        reflector: mirrored(usualCharts.reflector),
+        istio: mirrored(usualCharts.istio),
+        externalSecrets: mirrored(usualCharts.externalSecrets),
         vault: { version: defaults.vault.version, repo: "https://charts.example.com" },
       });
     });
@@ -99,8 +129,8 @@ describe("the charts", () => {
       const charts = { istio: { repo: "https://charts.example.com", username: "robot" } };
       const made = parseSettings(configOf({ ...oke, chartsPassword: "s3same", charts }, passwordSet)).charts;
       expect(made).toEqual({
-        ...defaults,
-        istio: { version: defaults.istio.version, repo: "https://charts.example.com", login },
+        ...usualCharts,
+        istio: { ...usualCharts.istio, repo: "https://charts.example.com", login },
       });
     });
 

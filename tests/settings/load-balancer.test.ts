@@ -31,6 +31,7 @@ describe("the load balancer", () => {
       ["loadBalancer.reservedIp", ocidOf("publicip"), [ids.vcn, "203.0.113.7"], [undefined, ids.publicIp]],
       ["loadBalancer.rules", '"SL-All" or "NSG" or "None"', ["nsg", undefined], ["SL-All"]],
       ["loadBalancer.internal", "true or false", ["no", 1], [undefined, true, false]],
+      ["loadBalancer.ownAddress", "true or false", ["no", 1], [undefined, true, false]],
       ["loadBalancer.alwaysFree", "true or false", ["no"], [undefined, true, false]],
       ["loadBalancer.minMbps", bandwidth, [9, 8193, 10.5, "10"], [undefined, 10]],
       ["loadBalancer.maxMbps", bandwidth, [9, 8193, 10.5, "10"], [undefined, 10, 8192]],
@@ -73,7 +74,7 @@ describe("the load balancer", () => {
       balanced({ shape: "flexible", 2: "x" }),
       ...["2", "shape"].map(
         (key) =>
-          `loadBalancer.${key} is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgIds, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree`,
+          `loadBalancer.${key} is no setting; allowed: a map with no other keys than compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgIds, allowedCidrs, reservedIp, ownAddress, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree`,
       ),
     ],
     ["a lowest bandwidth above the highest", balanced({ minMbps: 101, maxMbps: 100 }), minAtMost(101)],
@@ -101,6 +102,11 @@ describe("the load balancer", () => {
       balanced({ reservedIp: ids.publicIp, internal: true }),
       `loadBalancer.reservedIp is "${ids.publicIp}"; allowed: nothing with internal: true, whose load balancer has no public IP; remove one of the two`,
     ],
+    ...[{ internal: true }, { reservedIp: ids.publicIp }].map((other): [string, Raw, string] => [
+      `an own address with ${Object.keys(other)}`,
+      balanced({ ...other, ownAddress: true }),
+      "loadBalancer.ownAddress is true; allowed: nothing with internal: true or reservedIp, which say where the address is from; remove one of the two",
+    ]),
     [
       "only what is no answer where other keys would be judged by it",
       balanced({ alwaysFree: "x", maxMbps: 11, internal: "x", reservedIp: ids.publicIp }),
@@ -162,6 +168,7 @@ describe("the load balancer", () => {
       balanced({ reservedIp: ids.publicIp }),
       { loadBalancer: { ...accepted, address: { kind: "reserved", id: ids.publicIp } } },
     ],
+    ["its own address", balanced({ ownAddress: true }), { loadBalancer: { ...accepted, address: { kind: "own" } } }],
     ["an internal one", balanced({ internal: true }), { loadBalancer: { ...accepted, address: { kind: "internal" } } }],
   ]);
 });

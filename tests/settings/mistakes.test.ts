@@ -50,7 +50,7 @@ describe("mistakes", () => {
         gateway: { serviceType: "NodePort" },
         charts: { istio: { values: { gateway: { service: { type: "NodePort" } } } } },
       },
-      'loadBalancer is "x"; allowed: a map with keys of compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgIds, allowedCidrs, reservedIp, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree; write its keys on lines of their own, below it and indented',
+      'loadBalancer is "x"; allowed: a map with keys of compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgIds, allowedCidrs, reservedIp, ownAddress, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree; write its keys on lines of their own, below it and indented',
     ],
     ["text with angle brackets inside as such", { size: "a<b>" }, `size is "a<b>"; allowed: ${sizes}`],
   ]);

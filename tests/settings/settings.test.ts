@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseSettings } from "../../settings/settings.ts";
-import { charts } from "../../versions.ts";
-import { configOf, ids, oke, smallest } from "./stacks.ts";
+import { configOf, ids, oke, smallest, usualCharts } from "./stacks.ts";
 
 const common = {
   domain: "example.com",
@@ -11,7 +10,7 @@ const common = {
   phase: "complete",
   externalSecrets: { install: true, namespace: "external-secrets", serviceAccount: "external-secrets" },
   reflector: { namespaces: ["istio-system"] },
-  charts,
+  charts: usualCharts,
   services: [],
 };
 

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { StackConfig } from "../../settings/config.ts";
 import { parseSettings, type Settings, SettingsError } from "../../settings/settings.ts";
+import { charts as pinned } from "../../versions.ts";
 
 // What the tests of the settings share: stacks to begin with, and tables of what is refused and what is made of them.
 
@@ -125,3 +126,12 @@ export const aSubdomain =
   'at most 253 lower-case letters, digits, "-" and ".", with a letter or digit at both ends of each part';
 export const ocidOf = (type: string) => `the OCID of a ${type}, ocid1.${type}.<realm>.<region>.<id>`;
 export const LONGEST_LABEL = "a".repeat(63);
+
+/** The charts as they are without a setting: from their makers, in the versions that are pinned, under the usual names. */
+export const usualCharts = {
+  certManager: { ...pinned.certManager, releaseName: "cert-manager" },
+  reflector: { ...pinned.reflector, releaseName: "reflector" },
+  istio: { ...pinned.istio, releaseNames: { base: "istio-base", istiod: "istiod" } },
+  externalSecrets: { ...pinned.externalSecrets, releaseName: "external-secrets" },
+  vault: pinned.vault,
+};

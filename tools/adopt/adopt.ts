@@ -2,6 +2,7 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { dump } from "js-yaml";
 import { recordStack } from "../../project/record.ts";
 import { projectDirectory, readStack } from "../../project/stack.ts";
+import type { StackConfig } from "../../settings/config.ts";
 import type { Env } from "../doctor/examination.ts";
 import { ociCli } from "../doctor/oci-cli.ts";
 import { linesOf } from "../lib/checks.ts";
@@ -18,10 +19,10 @@ import type { ReservedIpAt } from "./balancer.ts";
 import type { AdoptCluster } from "./cluster.ts";
 import { find, withOurs } from "./find.ts";
 import { adoptClusterOf } from "./live.ts";
-import type { Plan, Row } from "./plan.ts";
+import { type Plan, type Row, row } from "./plan.ts";
 import { planOf } from "./planning.ts";
 import { recordsToImport } from "./records.ts";
-import { reproduce } from "./settings.ts";
+import { type RecordProgram, reproduce } from "./settings.ts";
 import { takeOver, undo } from "./takeover.ts";
 
 // Takes over the platform that ArgoCD or Helm has installed, while it serves.
@@ -36,8 +37,9 @@ const [CALL_MS, OCI_MS] = [10_000, 60_000];
 /** What a plan is made with. */
 export interface Looking {
   readonly stack: string;
-  /** Where `Pulumi.<stack>.yaml` is. */
-  readonly directory: string;
+  /** What the stack's file says. */
+  readonly config: StackConfig;
+  readonly record: RecordProgram;
   readonly cluster: AdoptCluster;
   readonly pulumi: PulumiCli;
   readonly cloudflare: Parameters<typeof recordsToImport>[3];
@@ -46,20 +48,19 @@ export interface Looking {
   readonly removed: readonly string[];
 }
 
+const NOTHING = row(
+  "refuse",
+  "the cluster",
+  "has no chart of the platform's that ArgoCD or Helm has installed",
+  "pulumi up installs the platform",
+);
+
 /** Looks at what is there, and changes nothing. */
-export async function look({
-  stack,
-  directory,
-  cluster,
-  pulumi,
-  cloudflare,
-  reservedIpAt,
-  removed,
-}: Looking): Promise<Plan> {
-  const config = await readStack(stack, directory);
+export async function look(looking: Looking): Promise<Plan> {
+  const { stack, config, record, cluster, pulumi, cloudflare, reservedIpAt, removed } = looking;
   const state = await exportState(pulumi, stack);
   const found = await find(cluster);
-  const record = (configure: typeof config) => recordStack(stack, { directory, configure: () => configure });
+  if (found.installations.length === 0) return { rows: [NOTHING], actions: [] };
   const reproduction = await reproduce(found, config, record, reservedIpAt);
   const { settings, registrations } = reproduction;
   const { records, rows } = await recordsToImport(registrations, settings.domain, state, cloudflare);
@@ -133,13 +134,11 @@ export const adoptCommand =
       const cluster = adoptClusterOf(kubeConfig, CALL_MS);
       const work = {
         ...{ stack, cluster, pulumi },
-        plan: () =>
+        plan: async () =>
           look({
-            stack,
-            directory,
-            cluster,
-            pulumi,
-            removed: remove,
+            ...{ stack, cluster, pulumi, removed: remove },
+            config: await readStack(stack, directory),
+            record: (config) => recordStack(stack, { directory, configure: () => config }),
             cloudflare: cloudflareOf(env),
             reservedIpAt: askOci(env),
           }),

@@ -88,12 +88,20 @@ export function fieldRows(taken: readonly Taken[], removed: readonly string[]): 
       const place = spelled(field.path);
       if (field.ours !== undefined)
         return row("change", subject, `${place}: ${shown(field.live)} becomes ${shown(field.ours)}`);
-      return removed.includes(placeOf(object, field))
-        ? row("remove", subject, `${place}: ${shown(field.live)}`)
+      if (removed.includes(placeOf(object, field))) return row("remove", subject, `${place}: ${shown(field.live)}`);
+      return isIssued(object, field)
+        ? row("keep", subject, `${place}: ${shown(field.live)}; without it the certificate would be issued anew`)
         : row("keep", subject, `${place}: ${shown(field.live)}`, `goes with --remove '${placeOf(object, field)}'`);
     }),
   );
 }
+
+/** Fields of a Certificate without which it is not issued anew. */
+const NOT_ISSUED = /^spec\.(secretTemplate|revisionHistoryLimit|renewBefore|renewBeforePercentage)\b|^metadata\b/;
+
+/** Whether the certificate that is there was asked for with this field. */
+export const isIssued = (taken: Taken, { path }: Field): boolean =>
+  taken.live.kind === "Certificate" && !NOT_ISSUED.test(path.join("."));
 
 /** The patch that takes a field away. */
 export const removal = ({ path }: Field): MergePatch =>

@@ -1,9 +1,9 @@
 import { same } from "../../project/registration.ts";
 import type { ObjectName } from "../repair/kubernetes.ts";
 import type { Action, Place } from "./actions.ts";
-import { applicationName, parentsOf } from "./applications.ts";
+import { parentsOf } from "./applications.ts";
 import { subjectOf } from "./charts.ts";
-import { fieldRows, placeOf, removal, subjectOf as shownTaken, type Taken, takenOver } from "./compare.ts";
+import { fieldRows, isIssued, placeOf, removal, subjectOf as shownTaken, type Taken, takenOver } from "./compare.ts";
 import { DEFINITION } from "./find.ts";
 import {
   type ApplicationFound,
@@ -41,24 +41,28 @@ export function planOf({ found, reproduction, records, removed }: Planning): Pla
     ...own.map((it) =>
       row("take", subjectOf(it), `becomes the Helm release ${it.release.namespace}/${it.release.name}`),
     ),
-    ...taken.map((it) => row("take", shownTaken(it), "becomes the stack's, as it is")),
+    ...taken.map((it) => row("take", shownTaken(it), "becomes the stack's")),
     ...records.map((record) => record.row),
     ...reproduction.rows,
     ...fieldRows(taken, removed),
     ...refusedRemovals(taken, removed),
-    ...applications.flatMap((it) => parentRows(it, found.applications)),
+    ...applications.flatMap((it) => madeBySet(it, found.applications)),
+    ...parentRows(applications, found.applications),
     ...mixed.map((it) => mixedRow(it, ours)),
     ...strangers(found, applications),
   ];
-  if (own.length === 0 && taken.length === 0)
-    rows.push(row("refuse", "the cluster", "has nothing that this could take over", "pulumi up installs the platform"));
   if (rows.some(({ kind }) => kind === "refuse")) return { rows, actions: [] };
   return {
     rows,
     actions: [
       ...(Object.keys(values).length > 0 ? [{ do: "write-settings" as const, values, before }] : []),
-      ...stops(applications, found.applications),
-      { do: "wait-for-no-operation", applications: applications.map(placeOfApplication) },
+      ...fromTheTop(applications, found.applications)
+        .filter(({ automated }) => automated !== null)
+        .map((it) => ({ do: "stop-sync" as const, application: placeOfApplication(it), before: it.automated })),
+      {
+        do: "wait-for-no-operation",
+        applications: fromTheTop(applications, found.applications).map(placeOfApplication),
+      },
       ...own.flatMap((it) => marks(it, found)),
       ...mixed.flatMap((it) => guards(it, ours, found)),
       ...own.flatMap((it) => it.records.map((record) => ({ do: "set-aside-record" as const, record }))),
@@ -91,47 +95,48 @@ const isTouched = (application: ApplicationFound, own: readonly Installation[], 
 const oursAmong = (own: readonly Installation[], taken: readonly Taken[]): ReadonlySet<string> =>
   new Set([...own.flatMap(({ objects }) => objects.map(keyOf)), ...taken.map(({ live }) => keyOf(nameOf(live)))]);
 
-/** Sync ends from the top down: what makes an Application would set it right again. */
-function stops(applications: readonly ApplicationFound[], all: readonly ApplicationFound[]): Action[] {
-  const ordered: ApplicationFound[] = [];
-  const add = (application: ApplicationFound | undefined) => {
-    if (application !== undefined && !ordered.includes(application)) ordered.push(application);
-  };
-  for (const application of applications)
-    for (const parent of parentsOf(application, all).reverse()) add(applicationAt(parent, all));
-  for (const application of applications) add(application);
-  return ordered
-    .filter(({ automated }) => automated !== null)
-    .map((it) => ({ do: "stop-sync", application: placeOfApplication(it), before: it.automated }));
+/** With what makes them, which comes first: it would set right again what is done to them. */
+function fromTheTop(applications: readonly ApplicationFound[], all: readonly ApplicationFound[]): ApplicationFound[] {
+  const parents = applications.flatMap((it) =>
+    parentsOf(it, all)
+      .reverse()
+      .map((parent) => applicationAt(parent, all)),
+  );
+  return [...new Set([...parents.filter((it) => it !== undefined), ...applications])];
 }
 
 const applicationAt = (place: ParentFound, all: readonly ApplicationFound[]) =>
   all.find((it) => place.kind === "Application" && it.name === place.name && it.namespace === place.namespace);
 
-function parentRows(application: ApplicationFound, all: readonly ApplicationFound[]): Row[] {
-  const { namespace, name } = application;
-  const subject = `Application ${namespace}/${name}`;
-  const parents = parentsOf(application, all);
-  const set = parents.find(({ kind }) => kind === "ApplicationSet");
-  if (set !== undefined)
-    return [
-      row(
-        "refuse",
-        subject,
-        `is made by ApplicationSet ${set.namespace}/${set.name}, which makes it again whatever is done to it`,
-        "set spec.syncPolicy.preserveResourcesOnDeletion there, take it out of its generators, and run this again",
-      ),
-    ];
-  const [parent] = parents;
-  if (parent === undefined) return [];
+/** An ApplicationSet makes its Applications again, whatever is done to them. */
+function madeBySet(application: ApplicationFound, all: readonly ApplicationFound[]): Row[] {
+  const set = parentsOf(application, all).find(({ kind }) => kind === "ApplicationSet");
+  if (set === undefined) return [];
   return [
     row(
-      "see",
-      `Application ${parent.namespace}/${parent.name}`,
-      `makes ${name}; it syncs no more by itself`,
-      `take ${name} out of its Git before it is synced again, or it makes it again`,
+      "refuse",
+      `Application ${application.namespace}/${application.name}`,
+      `is made by ApplicationSet ${set.namespace}/${set.name}, which makes it again whatever is done to it`,
+      "set spec.syncPolicy.preserveResourcesOnDeletion there, take it out of its generators, and run this again",
     ),
   ];
+}
+
+/** What somebody must do about what makes the Applications, so that they are not made again. */
+function parentRows(applications: readonly ApplicationFound[], all: readonly ApplicationFound[]): Row[] {
+  const children = new Map<ApplicationFound, string[]>();
+  for (const { name, parent } of applications) {
+    const found = parent && applicationAt(parent, all);
+    if (found !== undefined) children.set(found, [...(children.get(found) ?? []), name]);
+  }
+  return [...children].map(([{ namespace, name }, names]) =>
+    row(
+      "see",
+      `Application ${namespace}/${name}`,
+      `makes ${names.join(", ")}; it syncs no more by itself`,
+      "take them out of its Git before it is synced again, or it makes them again",
+    ),
+  );
 }
 
 function mixedRow({ namespace, name, objects }: ApplicationFound, ours: ReadonlySet<string>): Row {
@@ -192,24 +197,13 @@ function mark(
   return [{ do: "mark", object: nameOf(live), labels, annotations, before }];
 }
 
-/** Fields of a Certificate without which it is not issued anew. */
-const SAFE = /spec\.(secretTemplate|revisionHistoryLimit|renewBefore|renewBeforePercentage)\b|metadata\./;
-
 function refusedRemovals(taken: readonly Taken[], removed: readonly string[]): Row[] {
-  const places = taken.flatMap((object) =>
-    object.fields.filter(({ ours }) => ours === undefined).map((field) => placeOf(object, field)),
-  );
+  const fields = taken.flatMap((object) => object.fields.map((field) => ({ object, field })));
   return removed.flatMap((place) => {
-    if (!places.includes(place))
-      return [
-        row(
-          "refuse",
-          "--remove",
-          `${place} is no field that only the live object has`,
-          "name one that the plan says is kept",
-        ),
-      ];
-    return place.startsWith("Certificate ") && !SAFE.test(place)
+    const named = fields.find(({ object, field }) => field.ours === undefined && placeOf(object, field) === place);
+    if (named === undefined)
+      return [row("refuse", "--remove", `${place} is no field that the plan keeps`, "name one that it does")];
+    return isIssued(named.object, named.field)
       ? [row("refuse", "--remove", `without ${place} the certificate is issued anew`, "leave it")]
       : [];
   });
@@ -221,6 +215,3 @@ const removals = (taken: readonly Taken[], removed: readonly string[]): Action[]
       .filter((field) => removed.includes(placeOf(object, field)))
       .map((field) => ({ do: "remove-field" as const, object: nameOf(object.live), patch: removal(field) })),
   );
-
-/** The objects of Applications, as objects. */
-export const applicationObjects = (places: readonly Place[]): ObjectName[] => places.map(applicationName);

@@ -110,5 +110,6 @@ function pathOf(objects: Found["objects"], mount = ""): Record<string, Json> {
     | undefined;
   const key = secret?.spec?.secretStoreRef?.name === STORE ? secret.spec.data?.[0]?.remoteRef?.key : undefined;
   if (key === undefined) return {};
-  return { path: mount !== "" && key.startsWith(`${mount}/`) ? key.slice(mount.length + 1) : key };
+  const inside = mount !== "" && key.startsWith(`${mount}/`) ? key.slice(mount.length + 1).replace(/^data\//, "") : key;
+  return { path: inside };
 }

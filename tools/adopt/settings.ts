@@ -3,6 +3,7 @@ import { same } from "../../project/registration.ts";
 import type { ChartValues } from "../../settings/charts.ts";
 import { PROJECT, type StackConfig, valuesOf } from "../../settings/config.ts";
 import { isEmpty, isRecord } from "../../settings/fields.ts";
+import { judge } from "../../settings/mistakes.ts";
 import { fields } from "../../settings/schema.ts";
 import { parseSettings, type Settings } from "../../settings/settings.ts";
 import type { Json } from "./actions.ts";
@@ -92,8 +93,9 @@ export async function reproduce(
   if (Object.keys(values.charts).length > 0)
     said.charts = merged(merged(values.charts, section("charts")), (said.charts ?? {}) as ChartValues);
 
-  const changed = Object.entries(said).filter(([key, value]) => !same(value, given[key]));
-  const whole = configOf(config, said);
+  const told = withoutDefaults(said, given, defaults());
+  const changed = Object.entries(told).filter(([key, value]) => !same(value, given[key]));
+  const whole = configOf(config, told);
   return {
     config: whole,
     settings: parseSettings(whole),
@@ -106,6 +108,22 @@ export async function reproduce(
 }
 
 const OPEN: ChartValues = { routes: "all", certificates: "all", secrets: "all" };
+
+/** What a stack is told that says nothing. */
+const defaults = () =>
+  judge(configOf({ values: {}, secrets: [] }, { vault: { address: "" }, loadBalancer: { rules: "" } })).given;
+
+/** Without what holds anyhow; but for versions, which would go on with the program, and what the file says itself. */
+function withoutDefaults(said: ChartValues, given: ChartValues, byDefault: ChartValues): ChartValues {
+  const mapAt = (values: ChartValues, key: string) => (isRecord(values[key]) ? values[key] : {});
+  const entries = Object.entries(said).flatMap(([key, value]) => {
+    if (key === "version" || same(value, given[key])) return [[key, value] as const];
+    if (!isRecord(value)) return same(value, byDefault[key]) ? [] : [[key, value] as const];
+    const inside = withoutDefaults(value, mapAt(given, key), mapAt(byDefault, key));
+    return Object.keys(inside).length === 0 ? [] : [[key, inside] as const];
+  });
+  return Object.fromEntries(entries);
+}
 
 const isSameRoute = (one: unknown, other: unknown) =>
   isRecord(one) && isRecord(other) && one.name === other.name && one.namespace === other.namespace;

@@ -68,7 +68,7 @@ function taken(name: string, metadata: V1ObjectMeta): Verdict {
     `the program makes it itself: ${
       INITIAL.includes(name)
         ? elsewhere
-        : `${away}${elsewhere && `, or ${elsewhere}`}; if a run of this stack made it, leave it: npm run repair -- --stack <stack>`
+        : `${application === undefined ? "" : "npm run adopt -- --stack <stack> takes it over; "}${away}${elsewhere && `, or ${elsewhere}`}; if a run of this stack made it, leave it: npm run repair -- --stack <stack>`
     }`,
   );
 }

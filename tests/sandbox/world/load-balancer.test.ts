@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { examples } from "../../../project/placeholders.ts";
-import { privateAddressOf } from "../../../sandbox/world/load-balancer.ts";
+import { ownAddressOf } from "../../../sandbox/world/load-balancer.ts";
 import { addressOf } from "../../../sandbox/world/oci.ts";
 import type { Item, Request } from "../../../sandbox/world/state.ts";
 import type { World } from "../../../sandbox/world/world.ts";
@@ -117,11 +117,11 @@ describe("rule 8: OCI's cloud controller", () => {
     });
   });
 
-  it("gives an internal load balancer, and one without a reserved IP, an address of the subnet", () => {
-    const world = having(meshed(), ingressGateway(service({ [INTERNAL]: "true" })));
+  it.each([true, false])("gives one without a reserved IP an address of its own, internal: %s", (internal) => {
+    const world = having(meshed(), ingressGateway(service({ [INTERNAL]: String(internal) })));
     expect(balancerOf(world)).toMatchObject({
-      spec: { internal: true },
-      status: { address: privateAddressOf("istio-ingressgateway") },
+      spec: { internal },
+      status: { address: ownAddressOf("istio-ingressgateway", internal) },
     });
   });
 

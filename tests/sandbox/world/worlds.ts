@@ -1,5 +1,5 @@
 import { emptyWorld } from "../../../sandbox/world/beginnings.ts";
-import { privateAddressOf } from "../../../sandbox/world/load-balancer.ts";
+import { ownAddressOf } from "../../../sandbox/world/load-balancer.ts";
 import { type Item, type Request, type State, sha256 } from "../../../sandbox/world/state.ts";
 import { openWorld } from "../../../sandbox/world/systems.ts";
 import type { World } from "../../../sandbox/world/world.ts";
@@ -126,7 +126,7 @@ export function served(): World {
   const world = withToken(meshed());
   having(world, certManager, reflector, issuer(), certificate({ secretTemplate: reflectTo(ISTIO) }));
   having(world, ingressGateway(service()), gateway(), route());
-  having(world, record("a", { content: privateAddressOf("istio-ingressgateway") }));
+  having(world, record("a", { content: ownAddressOf("istio-ingressgateway", false) }));
   pass(world, 2);
   return world;
 }

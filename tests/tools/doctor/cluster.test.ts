@@ -161,7 +161,7 @@ const faults: Fault[] = [
     found: {
       "kubernetes: cert-manager":
         "problem: Deployment cert-manager in namespace cert-manager belongs to no Helm release → remove that installation: " +
-        "oci ce cluster disable-addon --cluster-id <OCID> --addon-name CertManager --is-remove-existing-add-on true, if it is OKE's add-on, or whatever else applied it",
+        "oci ce cluster disable-addon --cluster-id <OCID> --addon-name CertManager --is-remove-existing-add-on true, if it is OKE's add-on, or whatever else applied it; or npm run adopt -- --stack <stack>, which takes over what ArgoCD applied",
     },
   },
   {

@@ -26,10 +26,11 @@ describe("a Helm release", () => {
   const judged = (stack: typeof settings, ...releases: HelmRelease[]) =>
     releaseVerdicts(stack, placesOf(stack), releases);
   const fine = [{ level: "ok", reason: "no release of others in the way" }];
-  const notPulumis = (name: string, namespace: string, instead = "") =>
+  const adopt = "; or npm run adopt -- --stack <stack>, which takes it over";
+  const notPulumis = (name: string, namespace: string, instead = adopt) =>
     problem(
       `release ${name} in ${namespace} (deployed) is not Pulumi's`,
-      `remove it: helm uninstall ${name} --namespace ${namespace}; the program installs its own and does not adopt${instead}`,
+      `remove it: helm uninstall ${name} --namespace ${namespace}; the program installs its own${instead}`,
     );
 
   it("that a destroy has not finished is in the way of the next up", () => {
@@ -62,7 +63,7 @@ describe("a Helm release", () => {
     expect(judged(settings, release("ops/cert-manager"), release("ops/istio-ingressgateway"))).toEqual([
       problem(
         "release cert-manager in ops (deployed) owns things of the whole cluster that ours is to make",
-        "remove it: helm uninstall cert-manager --namespace ops; the program installs its own and does not adopt",
+        "remove it: helm uninstall cert-manager --namespace ops; the program installs its own",
       ),
     ]);
   });
@@ -94,7 +95,7 @@ describe("a definition", () => {
   const foreign = (what: string, owner: string, wanted: string) => [
     problem(
       `${what}, belong to ${owner}: Helm installs no ${wanted} over them`,
-      "remove that installation; then, with all objects of these kinds: kubectl delete crd <name>",
+      "npm run adopt -- --stack <stack> takes them over with their installation; or remove that, and then, with all objects of these kinds: kubectl delete crd <name>",
     ),
   ];
 
@@ -185,11 +186,11 @@ describe("an Application of ArgoCD's", () => {
     ).toEqual([
       problem(
         "Application istio in argocd installs the chart base, and would undo what this program does",
-        "delete it with what it made: argocd app delete istio --cascade",
+        "npm run adopt -- --stack <stack> takes over what it made; or delete it with that: argocd app delete istio --cascade",
       ),
       problem(
         "Application certs in argocd installs the chart cert-manager, and would undo what this program does",
-        "delete it with what it made: argocd app delete certs --cascade",
+        "npm run adopt -- --stack <stack> takes over what it made; or delete it with that: argocd app delete certs --cascade",
       ),
     ]);
   });

@@ -202,7 +202,7 @@ const cases: readonly Case[] = [
     state: "with a stranger's Vault in the place of the one to install",
     as: () => ({ ...running(), raw: installed({ initialized: true }) }),
     said: [
-      "problem: kubernetes: Helm releases: release vault in vault (deployed) is not Pulumi's → remove it: helm uninstall vault --namespace vault; the program installs its own and does not adopt; or set vault.install to false, and the rest of vault to its own",
+      "problem: kubernetes: Helm releases: release vault in vault (deployed) is not Pulumi's → remove it: helm uninstall vault --namespace vault; the program installs its own; or set vault.install to false, and the rest of vault to its own",
     ],
   },
   { state: "while the platform runs", as: running, said: [] },

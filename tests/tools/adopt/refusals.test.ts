@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import { articleCluster } from "./article.ts";
+import { articleBut, linesOf, type Patch, plan, withSpec } from "./changed.ts";
+
+// What a takeover would break, and therefore refuses.
+
+describe("nothing is done", () => {
+  it.each<[string, string, string, Patch, string]>([
+    [
+      "where the certificate would be issued anew for its names",
+      "Certificate",
+      "tls-wildcard-cluster",
+      withSpec({ dnsNames: ["*.cluster.example.com"] }),
+      "Certificate cert-manager/tls-wildcard-cluster: is for *.cluster.example.com, and the program's for *.<base> and <base>: it would be issued anew",
+    ],
+    [
+      "where the certificate would be issued anew for its key",
+      "Certificate",
+      "tls-wildcard-cluster",
+      withSpec({ privateKey: { algorithm: "RSA", size: 4096 } }),
+      'Certificate cert-manager/tls-wildcard-cluster: has a key of {"algorithm":"RSA","size":4096}: it would be issued anew',
+    ],
+    [
+      "where the certificate's key is in another Secret",
+      "Certificate",
+      "tls-wildcard-cluster",
+      withSpec({ secretName: "wildcard" }),
+      "Certificate cert-manager/tls-wildcard-cluster: keeps its key in wildcard, the program in cert-manager-tls-wildcard-cluster: it would be issued anew",
+    ],
+    [
+      "while an issuance is under way",
+      "Certificate",
+      "tls-wildcard-cluster",
+      (object) => ({ ...object, status: { conditions: [{ type: "Ready", status: "False" }] } }),
+      "Certificate cert-manager/tls-wildcard-cluster: is not Ready: an issuance is under way, or has failed",
+    ],
+    [
+      "where others may need a solver of the issuer's",
+      "ClusterIssuer",
+      "cluster-issuer-letsencrypt",
+      withSpec({
+        acme: {
+          server: "https://acme-v02.api.letsencrypt.org/directory",
+          email: "platform@example.com",
+          privateKeySecretRef: { name: "cluster-issuer-letsencrypt" },
+          solvers: [{ http01: { ingress: {} } }],
+        },
+      }),
+      "ClusterIssuer cluster-issuer-letsencrypt: has other solvers than Cloudflare's, which others may need",
+    ],
+    [
+      "where the gateway listens on other ports of its pods",
+      "Service",
+      "istio-ingressgateway",
+      withSpec({
+        ports: [
+          { port: 80, targetPort: 8080 },
+          { port: 443, targetPort: 443 },
+        ],
+      }),
+      "Service istio-system/istio-ingressgateway: sends port 443 to 443 of the pods, the program to 8443: between the two changes nothing would listen",
+    ],
+    [
+      "where the gateway's selector is another",
+      "Deployment",
+      "istio-ingressgateway",
+      withSpec({ selector: { matchLabels: { app: "edge", istio: "edge" } } }),
+      "Deployment istio-system/istio-ingressgateway: finds its pods by app edge, ours by istio-ingressgateway; a selector can never change",
+    ],
+    [
+      "where a chart's Applications are of several versions of Istio",
+      "Application",
+      "istiod",
+      (object) =>
+        withSpec({ source: { repoURL: "https://istio.example.com", chart: "istiod", targetRevision: "1.27.0" } })({
+          ...object,
+          status: { ...(object.status as object), sync: {} },
+        }),
+      "Application argocd/istiod (istiod): is 1.27.0, base 1.26.4",
+    ],
+    [
+      "where an ApplicationSet makes the Applications",
+      "Application",
+      "platform",
+      (object) => ({
+        ...object,
+        metadata: {
+          ...object.metadata,
+          ownerReferences: [{ apiVersion: "argoproj.io/v1alpha1", kind: "ApplicationSet", name: "clusters", uid: "u" }],
+        },
+      }),
+      "Application argocd/cert-manager: is made by ApplicationSet argocd/clusters, which makes it again whatever is done to it",
+    ],
+  ])("%s", async (_why, kind, name, change, refusal) => {
+    const { rows, actions } = await plan(articleBut(kind, name, change));
+    expect(actions).toEqual([]);
+    expect(linesOf({ rows, actions }, "refuse")).toContain(refusal);
+  });
+
+  it("where there is nothing", async () => {
+    const empty = await plan([]);
+    expect(empty.actions).toEqual([]);
+    expect(linesOf(empty, "refuse")).toEqual([
+      "the cluster: has no chart of the platform's that ArgoCD or Helm has installed",
+    ]);
+  });
+
+  it("to a field without which the certificate is issued anew", async () => {
+    const removed = ["Certificate cert-manager/tls-wildcard-cluster spec.commonName", "Gateway x/y spec.z"];
+    expect(linesOf(await plan(articleCluster(), { removed }), "refuse")).toEqual([
+      `--remove: without ${removed[0]} the certificate is issued anew`,
+      "--remove: Gateway x/y spec.z is no field that the plan keeps",
+    ]);
+  });
+});
