@@ -134,12 +134,18 @@ export interface RecordOptions {
   readonly directory?: string;
 }
 
-/** Records the program for one of its stacks; only a shipped one may hold placeholders. */
+/**
+ * Records the program for one of its stacks; only a shipped one may hold placeholders.
+ *
+ * @param stack its name, with or without organisation and project
+ */
 export async function recordStack(
   stack: string,
   { cloud = nothingKnown, configure = (config) => config, directory = projectDirectory }: RecordOptions = {},
 ): Promise<Registration[]> {
-  return record(() => runProgram(directory), stack, configure(await readStack(stack, directory)), cloud);
+  // URNs have the name alone.
+  const name = stack.slice(stack.lastIndexOf("/") + 1);
+  return record(() => runProgram(directory), name, configure(await readStack(stack, directory)), cloud);
 }
 
 const STACK = "pulumi:pulumi:Stack";

@@ -4,7 +4,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { SEALED, type StackConfig } from "../settings/config.ts";
+import type { StackConfig } from "../settings/config.ts";
+import { SEALED } from "../settings/fields.ts";
 import { placeholdersOf } from "./placeholders.ts";
 import { engineText, parseYaml, type YamlValue } from "./yaml.ts";
 

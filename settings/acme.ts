@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { isUrl } from "./addresses.ts";
 import type { ChartsGiven } from "./charts.ts";
 import type { CloudflareGiven } from "./cloudflare.ts";
-import { email, kubernetesSubdomain, map, pem, says, section, text, whole } from "./fields.ts";
+import { email, kubernetesSubdomain, map, pem, says, secret, section, text, whole } from "./fields.ts";
 import type { Rule } from "./rule.ts";
 
 /** Let's Encrypt's ACME directories: https://letsencrypt.org/docs/acme-protocol-updates/ and https://letsencrypt.org/docs/staging-environment/ */
@@ -68,10 +68,8 @@ const HMAC_KEY =
 
 export const acmeEabHmacKey = says(
   "The HMAC key of acme.eab: base64url without padding. Set it with --secret.",
-  v.pipe(
-    v.optional(text(HMAC_KEY, (value) => /^[A-Za-z0-9_-]+$/.test(value) && value.length % 4 !== 1)),
-    v.metadata({ secret: true }),
-  ),
+  // Four letters are three bytes: one letter that is left over is none.
+  secret(HMAC_KEY, /^([\w-]{4})*[\w-]{2,4}$/),
   "required with acme.eab",
 );
 

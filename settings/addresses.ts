@@ -22,10 +22,19 @@ export function emailAddress(value: string): boolean {
   );
 }
 
-/** Whether it is a URL of one of these schemes, and nobody's name or password is in it. */
+/**
+ * Whether it is a URL of one of these schemes, and nobody's name or password is in it. As it stands: a browser's parser
+ * forgives spaces around it, `https:host` and `https:\\\\host`, and who gets the text does not.
+ */
 export function isUrl(value: string, ...schemes: string[]): boolean {
   const url = URL.parse(value);
-  return url !== null && schemes.includes(url.protocol) && url.username === "" && url.password === "";
+  return (
+    url !== null &&
+    /^[a-z]+:\/\/[^\s\\/][^\s\\]*$/i.test(value) &&
+    schemes.includes(url.protocol) &&
+    url.username === "" &&
+    url.password === ""
+  );
 }
 
 /**
@@ -45,7 +54,7 @@ export function addressAdvice(value: string): string | undefined {
   if (isIPv6(value.replace(/\/\d+$/, ""))) return "IPv6 is out: the load balancer has IPv4 alone";
   const host = value.slice(value.lastIndexOf("@") + 1);
   const ascii = domainToASCII(host);
-  if (ascii !== host.toLowerCase() && hostPattern.test(ascii))
+  if (/[\u0080-\uffff]/.test(host) && hostPattern.test(ascii))
     return `a name with other letters is written in punycode: ${ascii}`;
   return undefined;
 }

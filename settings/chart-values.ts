@@ -28,9 +28,9 @@ const places: Readonly<Record<ChartName, readonly string[]>> = {
 /** What the operator's values for a chart may not say, by its name in its repository. */
 export const ownershipOf = (chart: string): Ownership => chartOwnership[chart as ChartName];
 
-/** What is the program's of a chart's values at a place. */
+/** What is the program's of a chart's values at a place; nothing of a chart that only another revision installs. */
 export const ownedAt = (chart: string, path: readonly string[]): readonly Owned[] =>
-  ownershipOf(chart).owned.filter(
+  (Object.hasOwn(chartOwnership, chart) ? ownershipOf(chart).owned : []).filter(
     ({ at, having }) => having === undefined && at.length <= path.length && reaches(at, path),
   );
 

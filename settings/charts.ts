@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { charts as defaults } from "../versions.ts";
-import { isRecord, map, says, section, text } from "./fields.ts";
+import { isRecord, map, says, secret, section, text } from "./fields.ts";
 import { releaseName, releaseNames } from "./releases.ts";
 import type { Rule } from "./rule.ts";
 
@@ -78,7 +78,7 @@ export const charts = says(
 
 export const chartsPassword = says(
   "The password of the user names in charts. Set it with --secret.",
-  v.pipe(v.optional(text("a password, set with `pulumi config set --secret`", /\S/)), v.metadata({ secret: true })),
+  secret("a password, set with `pulumi config set --secret`", /\S/),
   "the sources of the charts ask for none",
 );
 

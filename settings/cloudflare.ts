@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import type { DomainGiven } from "./domain.ts";
-import { flag, oneOf, says, section, text, whole } from "./fields.ts";
+import { flag, oneOf, says, secret, section, whole } from "./fields.ts";
 import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Rule } from "./rule.ts";
 
@@ -27,10 +27,7 @@ export const cloudflare = says(
 
 export const cloudflareApiToken = says(
   'The API token for cloudflare.token "supplied": it edits DNS and reads the zone. Set it with --secret.',
-  v.pipe(
-    v.optional(text("a Cloudflare API token, set with `pulumi config set --secret`", /^\S+$/)),
-    v.metadata({ secret: true }),
-  ),
+  secret("a Cloudflare API token, set with `pulumi config set --secret`", /^\S+$/),
   'required with cloudflare.token "supplied"',
 );
 

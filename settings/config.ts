@@ -9,12 +9,9 @@ export interface StackConfig {
   readonly values: Readonly<Record<string, string>>;
   /** The full keys that are secrets. */
   readonly secrets: readonly string[];
-  /** Those of them that cannot be read here, and have {@link SEALED} as their value. @default - none */
+  /** Those of them that cannot be read here, and have `SEALED` as their value. @default - none */
   readonly sealed?: readonly string[];
 }
-
-/** What stands for a secret that cannot be read, as in what `pulumi config` prints. */
-export const SEALED = "[secret]";
 
 /**
  * The values of a stack by their keys below `oke-platform:`. All but plain text is JSON; what is none stays text, so

@@ -88,6 +88,13 @@ export const text = (allowed: string, ok: RegExp | ((value: string) => boolean))
     v.check((value) => !isDate(value), allowed),
   );
 
+/** What stands for a secret that cannot be read, as in what `pulumi config` prints. */
+export const SEALED = "[secret]";
+
+/** A text that must be stored as a secret. Tools see it sealed, and whether it is right only the program knows. */
+export const secret = (allowed: string, ok: RegExp) =>
+  v.pipe(v.optional(text(allowed, (value) => value === SEALED || ok.test(value))), v.metadata({ secret: true }));
+
 /** A whole number in a range, both ends included. */
 export function whole(unit: string, min: number, max: number) {
   const allowed = `a whole number from ${min} to ${max}${unit && ` (${unit})`}`;

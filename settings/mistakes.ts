@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { withoutCredentials } from "./addresses.ts";
 import { refusedValues } from "./chart-values.ts";
 import { PROJECT, type StackConfig, valuesOf } from "./config.ts";
-import { isEmpty, isRecord, unmarked } from "./fields.ts";
+import { isEmpty, isRecord, SEALED, unmarked } from "./fields.ts";
 import { insteadOf } from "./not-offered.ts";
 import { type Refusal, spelled } from "./rule.ts";
 import { fields, type Given, rules, schema, secretKeys } from "./schema.ts";
@@ -33,7 +33,7 @@ export function judge(config: StackConfig): { given: Given; mistakes: string[] }
     );
   for (const [name, setting] of Object.entries(set)) {
     // What is no setting may be a secret with its key misspelled, and has no value to be put there.
-    for (const [key, value] of Object.hasOwn(fields, name) ? placeholdersIn(name, setting) : [])
+    for (const [key, value] of Object.hasOwn(fields, name) ? placeholdersIn([name], setting) : [])
       add(key, `still holds the placeholder ${shown(key, value)}; put your own value there`);
     if (secretKeys.includes(name) && !config.secrets.includes(`${PROJECT}:${name}`))
       add(
@@ -48,9 +48,11 @@ export function judge(config: StackConfig): { given: Given; mistakes: string[] }
       add(keyOf(issue), `is out of what this program does: ${instead}`);
     else if (issue.type === "never") add(keyOf(issue), `is no setting; allowed: ${issue.message}`);
     else {
-      const advice = kindAdvice(issue);
+      const key = keyOf(issue);
+      // Some of it repeats the value.
+      const advice = isSecret(key) ? undefined : kindAdvice(issue);
       refuse({
-        key: keyOf(issue),
+        key,
         allowed: advice === undefined ? issue.message : `${issue.message}; ${advice}`,
         value: issue.input,
       });
@@ -80,17 +82,19 @@ const valueAt = (set: Record<string, unknown>, key: string) =>
 const keyOf = ({ path }: v.BaseIssue<unknown>) =>
   spelled((path ?? []).map(({ key }) => (typeof key === "number" ? key : unmarked(String(key)))));
 
+const isSecret = (key: string) => secretKeys.includes(partsOf(key)[0] ?? "");
+
 /** A value as a message shows it: not at length, and never a secret or a private key. */
 function shown(key: string, value: string): string {
-  if (secretKeys.includes(partsOf(key)[0] ?? "")) return "[secret]";
+  if (isSecret(key)) return SEALED;
   if (value.includes("PRIVATE KEY")) return "[a private key]";
   const safe = withoutCredentials(value);
   return safe.length > 100 ? `${safe.slice(0, 100)}…` : safe;
 }
 
 /** The values that still stand as in the shipped examples, `<…>`, each with its key. */
-function placeholdersIn(key: string, value: unknown): [key: string, value: string][] {
-  if (typeof value === "string") return /^<[^<>]+>$/.test(value) ? [[key, value]] : [];
-  if (Array.isArray(value)) return value.flatMap((item, index) => placeholdersIn(`${key}[${index}]`, item));
-  return isRecord(value) ? Object.entries(value).flatMap(([name, item]) => placeholdersIn(`${key}.${name}`, item)) : [];
+function placeholdersIn(path: readonly (string | number)[], value: unknown): [key: string, value: string][] {
+  if (typeof value === "string") return /^<[^<>]+>$/.test(value) ? [[spelled(path), value]] : [];
+  if (Array.isArray(value)) return value.flatMap((item, index) => placeholdersIn([...path, index], item));
+  return isRecord(value) ? Object.entries(value).flatMap(([name, item]) => placeholdersIn([...path, name], item)) : [];
 }

@@ -31,7 +31,7 @@ export const spelled = (path: readonly (string | number)[]) =>
   path
     .map((part, at) => {
       if (typeof part === "number") return `[${part}]`;
-      if (/[.[\]"]/.test(part)) return `[${JSON.stringify(part)}]`;
+      if (part === "" || /[.[\]"\s]/.test(part)) return `[${JSON.stringify(part)}]`;
       return at > 0 ? `.${part}` : part;
     })
     .join("");

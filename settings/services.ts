@@ -70,7 +70,7 @@ export function* refusedServices(given: ServicesGiven, sound: Sound): Generator<
       const allowed = `a name that no other service of the namespace has; ${other} has it already`;
       if (other !== at) yield { key: `${at}.name`, allowed };
     }
-    if (sound(at)) {
+    if (sound(...SPOKEN.map((field) => `${at}.${field}`))) {
       const refusal = refusedProtocol(given, entry, at, protocols);
       if (refusal) yield refusal;
     }
@@ -86,6 +86,9 @@ export function* refusedServices(given: ServicesGiven, sound: Sound): Generator<
     if (other !== at) yield refused(`a host that no other service has; ${other} has it already`);
   }
 }
+
+/** What says how the gateway is to speak, and to what. */
+const SPOKEN = ["name", "namespace", "service", "port", "protocol"] as const;
 
 /** What is wrong with how the gateway is to speak to a port: it speaks to each in one way. */
 function refusedProtocol(

@@ -32,7 +32,7 @@ const mapOf = <const Value extends v.GenericSchema>(name: v.GenericSchema<string
   );
 
 const WHERE =
-  "what this program makes at OCI, the reserved IP, the NSG and the key of an installed Vault, and, when it is made, of the load balancer";
+  "what this program makes at OCI, the reserved IP, the NSG and what unseals an installed Vault (its KMS vault and key), and, when it is made, of the load balancer";
 
 export const freeformTags = says(
   `Free-form tags of ${WHERE}.`,

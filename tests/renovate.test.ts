@@ -25,7 +25,8 @@ interface PackageRule {
 }
 
 const read = (file: string) => readFileSync(join(projectDirectory, file), "utf8");
-const { customManagers, packageRules, ignorePaths } = JSON.parse(read("renovate.json")) as {
+const config = JSON.parse(read("renovate.json"));
+const { customManagers, packageRules, ignorePaths } = config as {
   customManagers: CustomManager[];
   packageRules: PackageRule[];
   ignorePaths: string[];
@@ -101,6 +102,16 @@ describe("Renovate", () => {
     const names = found.filter(({ datasource }) => datasource === "helm").map(({ packageName }) => packageName);
     // Istio's other two charts go with base.
     expect(installed.sort()).toEqual([...names, "gateway", "istiod"].sort());
+  });
+
+  it("waits a week with each release, but not with what mends a known hole, and merges nothing by itself", () => {
+    const said = [
+      ...JSON.stringify(config).matchAll(
+        /"(minimumReleaseAge|automerge|ignoreUnstable|internalChecksFilter)\w*":[^,}]*/g,
+      ),
+    ];
+    expect(said.map(([text]) => text)).toEqual(['"minimumReleaseAge":"7 days"', '"minimumReleaseAge":null']);
+    expect(config).toMatchObject({ minimumReleaseAge: "7 days", vulnerabilityAlerts: { minimumReleaseAge: null } });
   });
 
   it("leaves the article's stack and the end-to-end test's alone", () => {

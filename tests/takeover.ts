@@ -121,8 +121,7 @@ export class Takeover {
     const { world } = this;
     const item = world.item(applicationKey(application));
     if (item === undefined) return;
-    item.spec = { ...item.spec, automated };
-    world.seen(item);
+    world.update(keyOf(item), { ...item.spec, automated });
     // A call takes its time, in which ArgoCD may be at work.
     this.advance(0.1);
   }

@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
-import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type MakeCommand, main, printer, toolCommand } from "./lib/command.ts";
 import { exchange, failureOf, type Question } from "./lib/http.ts";
@@ -21,15 +21,20 @@ const MARK = "# written by tools/oci-login.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** @throws for a variable that is not set */
+/** @throws for a variable that is not set, or has several lines */
 const neededIn = (env: Env) => (name: string) => {
   const value = env[name];
+  // A second line would be one of its own in the files that are written from it.
+  if (value?.includes("\n")) throw new Error(`${name} has more than one line; set it as docs/ci.md says`);
   if (value !== undefined && value !== "") return value;
   const why = name.startsWith("ACTIONS_")
     ? "the job needs the permission id-token: write"
     : "set it as docs/ci.md says";
   throw new Error(`${name} is not set; ${why}`);
 };
+
+/** A line of its own could be a command to the runner: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands */
+const onOneLine = (text: string) => text.replace(/[\r\n]+/g, " ");
 
 /** The body of an answer, or an error with the service's own words; they hold no token. */
 async function answerOf(service: string, url: string, question: Omit<Question, "timeoutMs">) {
@@ -40,8 +45,25 @@ async function answerOf(service: string, url: string, question: Omit<Question, "
   const { status, body } = await answer.catch((error) => {
     throw new Error(`${service} does not answer: ${failureOf(error)}`);
   });
-  if (status < 200 || status > 299) throw new Error(`${service} answers ${status}: ${body.slice(0, 500)}`);
+  if (status < 200 || status > 299) throw new Error(`${service} answers ${status}: ${onOneLine(body.slice(0, 500))}`);
   return JSON.parse(body) as Record<string, unknown>;
+}
+
+/** Where the CLI looks, and what its configuration names. */
+const placesIn = (home: string) => ({
+  file: join(home, ".oci/config"),
+  keyFile: join(home, ".oci/key.pem"),
+  tokenFile: join(home, ".oci/token"),
+});
+
+/** Removes what a login wrote, also one that was cut off; what is not from here stays. */
+async function logout(home: string, log: (line: string) => void): Promise<void> {
+  const { file, keyFile, tokenFile } = placesIn(home);
+  const there = await readFile(file, "utf8").catch(() => "");
+  if (!there.startsWith(MARK)) return log("there is no login from here");
+  // The mark last, so that another try finds what this one has left.
+  for (const path of [keyFile, tokenFile, file]) await rm(path, { force: true });
+  log("logged out of OCI: key, token and configuration are removed");
 }
 
 async function login(env: Env, home: string, log: (line: string) => void): Promise<void> {
@@ -49,8 +71,7 @@ async function login(env: Env, home: string, log: (line: string) => void): Promi
   const [domain, client, secret] = [needed("OCI_DOMAIN_URL"), needed("OCI_CLIENT_ID"), needed("OCI_CLIENT_SECRET")];
   const [tenancy, region, environment] = [needed("OCI_TENANCY"), needed("OCI_REGION"), needed("GITHUB_ENV")];
   const [url, bearer] = [needed("ACTIONS_ID_TOKEN_REQUEST_URL"), needed("ACTIONS_ID_TOKEN_REQUEST_TOKEN")];
-  const directory = join(home, ".oci");
-  const file = join(directory, "config");
+  const { file, keyFile, tokenFile } = placesIn(home);
   const there = await readFile(file, "utf8").catch(() => MARK);
   if (!there.startsWith(MARK)) {
     throw new Error(`${file} is there already, and not from here; remove it, or the variable OCI_DOMAIN_URL to use it`);
@@ -73,10 +94,10 @@ async function login(env: Env, home: string, log: (line: string) => void): Promi
       subject_token_type: "jwt",
     }),
   });
-  if (typeof token !== "string") throw new Error("OCI's token exchange answers without a token");
+  if (typeof token !== "string" || !/^[\w.+/=-]+$/.test(token))
+    throw new Error("OCI's token exchange answers without a token");
   log(`::add-mask::${token}`);
 
-  const [keyFile, tokenFile] = [join(directory, "key.pem"), join(directory, "token")];
   const config = {
     fingerprint: createHash("md5")
       .update(der)
@@ -88,11 +109,12 @@ async function login(env: Env, home: string, log: (line: string) => void): Promi
     region,
   };
   const lines = Object.entries(config).map(([key, value]) => `${key}=${value}`);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  // The mark first, by which a logout knows what is from here.
   for (const [path, text] of [
+    [file, `${[MARK, "[DEFAULT]", ...lines].join("\n")}\n`],
     [keyFile, privateKey.export({ type: "pkcs8", format: "pem" })],
     [tokenFile, token],
-    [file, `${[MARK, "[DEFAULT]", ...lines].join("\n")}\n`],
   ] as const) {
     await writeFile(path, text, { mode: 0o600 });
   }
@@ -110,6 +132,9 @@ export const ociLoginCommand =
   (terminal) =>
     toolCommand("", "Logs a GitHub Actions job in to OCI, by the variables that docs/ci.md names.", terminal)
       .name("node tools/oci-login.ts")
-      .action(() => login(env, home, printer(terminal)));
+      .option("--logout", "removes what a login wrote, for the next job on the same machine")
+      .action((options: { logout?: boolean }) =>
+        options.logout ? logout(home, printer(terminal)) : login(env, home, printer(terminal)),
+      );
 
 await main(import.meta, ociLoginCommand());

@@ -40,6 +40,7 @@ export const argocd: System = {
     Application: {
       id: namespacedId,
       start: () => {},
+      change: (world, item) => world.seen(item),
       removed(world, item) {
         if (specOf(item).cascades) for (const key of specOf(item).tracks) world.removeNow(key);
         // It would be made again, as it is in Git.

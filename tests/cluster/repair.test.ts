@@ -218,5 +218,5 @@ async function findIn(lost: readonly Registration[]): Promise<Finding[]> {
   const settings = await settingsOf("prod", projectDirectory, examples);
   const ofCluster = registrations.filter(({ type }) => type.startsWith("kubernetes:"));
   const systems = { cluster, cloudflare: unused, vault: unused, oci: unused };
-  return find({ settings, registrations: ofCluster, state }, systems, new Date());
+  return find({ stack: "prod", settings, registrations: ofCluster, state }, systems, new Date());
 }

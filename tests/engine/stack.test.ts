@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { readStack } from "../../project/stack.ts";
 import { findEngine } from "../../sandbox/engine.ts";
-import { SEALED } from "../../settings/config.ts";
+import { SEALED } from "../../settings/fields.ts";
 
 // What is read of a stack without the engine is what the engine hands to the program: on files of many values each, made
 // at random of what YAML can say and of what its parsers disagree about.

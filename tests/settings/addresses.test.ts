@@ -57,12 +57,14 @@ describe("a URL", () => {
     },
   );
 
-  it.each(["ftp://a", "https://", "https://user@a", "https://user:s3same@a", "https://:s3same@a", "https://[::1"])(
-    "is not %s",
-    (url) => {
-      expect(isUrl(url, "http:", "https:")).toBe(false);
-    },
-  );
+  it.each([
+    ...["ftp://a", "https://", "https://user@a", "https://user:s3same@a", "https://:s3same@a", "https://[::1"],
+    // What a browser forgives.
+    ...[" https://a", "https://a\n", "https://a\tb", "https:a", "https:/a", "https:///a", "https:\\\\a"],
+  ])("is not %j", (url) => {
+    expect(isUrl(url, "http:", "https:")).toBe(false);
+    expect(mistakesIn({ ...oke, ...there({ address: url }) })).toHaveLength(1);
+  });
 });
 
 describe("names and passwords in URLs", () => {

@@ -52,6 +52,24 @@ describe("mistakes", () => {
       },
       'loadBalancer is "x"; allowed: a map with keys of compartmentId, vcnId, subnetId, minMbps, maxMbps, rules, nodeNsgIds, allowedCidrs, reservedIp, ownAddress, internal, additionalNsgIds, idleTimeoutSeconds, proxyProtocol, externalTrafficPolicy, healthCheckRetries, healthCheckTimeoutMs, healthCheckIntervalMs, alwaysFree; write its keys on lines of their own, below it and indented',
     ],
+    [
+      "a placeholder once, where a rule about its key comes later",
+      {
+        charts: {
+          istio: {
+            values: { gateway: { service: { annotations: { "oci.oraclecloud.com/load-balancer-type": "<type>" } } } },
+          },
+        },
+      },
+      `charts.istio.values.gateway.service.annotations["oci.oraclecloud.com/load-balancer-type"] ${placeholder("<type>")}`,
+    ],
+    [
+      "a key with a space or a line break in it, on one line",
+      { freeformTags: { "a b": 1, "c\nd": "x", "": "y" } },
+      'freeformTags[""] is ""; allowed: a map of keys, at most 100 characters, to text',
+      'freeformTags["a b"] is 1; allowed: text of at most 256 characters, in quotes where it looks like a number; without quotes YAML reads it as a number: write it in quotes, as all of it stands in your file',
+      'freeformTags["c\\nd"] is "c\\nd"; allowed: a map of keys, at most 100 characters, to text',
+    ],
     ["text with angle brackets inside as such", { size: "a<b>" }, `size is "a<b>"; allowed: ${sizes}`],
   ]);
 
@@ -187,6 +205,8 @@ describe("for any input", () => {
   it("nothing but mistakes is thrown", () => {
     const junk = fc.oneof(
       fc.constantFrom<unknown>(null, 5, true, "x", "<x>", [], {}, [null], ["x"], { x: 1 }, { values: null }),
+      // A map that is no text to anybody.
+      fc.constantFrom<unknown>({ toString: 1 }, [{ name: { toString: 1 }, namespace: "b", port: 80 }]),
       fc.constantFrom<unknown>(
         { install: true },
         { token: "none" },

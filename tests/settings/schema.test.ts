@@ -1,10 +1,20 @@
 import { expect, it } from "vitest";
+import { SEALED } from "../../settings/fields.ts";
 import { fields, secretKeys, textKeys } from "../../settings/schema.ts";
 import { mistakesIn, oke } from "./stacks.ts";
 
 it("knows which settings are text, and which must be secrets", () => {
   expect(textKeys).toEqual(["domain", "baseDomain", "size", "acmeEabHmacKey", "cloudflareApiToken", "chartsPassword"]);
   expect(secretKeys).toEqual(["acmeEabHmacKey", "cloudflareApiToken", "chartsPassword"]);
+});
+
+it.each([
+  ["acmeEabHmacKey", { acme: { email: "a@b.example", server: "https://acme.example/dir", eab: { keyId: "k" } } }],
+  ["cloudflareApiToken", { cloudflare: { token: "supplied" } }],
+  ["chartsPassword", { charts: { mirror: "oci://registry.example/charts", username: "robot" } }],
+] as const)("takes a secret that cannot be read here: %s", (key, changes) => {
+  expect(secretKeys).toContain(key);
+  expect(mistakesIn({ ...oke, ...changes, [key]: SEALED }, [key])).toEqual([]);
 });
 
 it("names all settings where one is unknown", () => {

@@ -90,6 +90,16 @@ describe("the services", () => {
       'services[1].protocol is "http"; allowed: "https", which services[0] says of the same port',
     ],
     [
+      "a wrong protocol alone, and not what another says of the same port",
+      serving({ protocol: "HTTPS" }, { name: "b", service: "vault" }),
+      'services[0].protocol is "HTTPS"; allowed: "http" or "https" or "h2c"',
+    ],
+    ...["name", "namespace", "service", "port"].map((field): [string, Raw, string] => [
+      `as ${field} a map of which JavaScript can make no text`,
+      serving({ [field]: { toString: 1 }, host: "vault.cluster.example.com" }),
+      expect.stringMatching(`^services\\[0\\]\\.${field} is {"toString":1}; allowed: `),
+    ]),
+    [
       "a protocol for the Vault that is installed here",
       { vault: { install: true }, ...serving({ protocol: "https" }) },
       'services[0].protocol is "https"; allowed: nothing for the Vault that is installed here, to which the program leads the gateway itself; remove it',

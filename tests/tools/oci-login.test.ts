@@ -1,5 +1,5 @@
 import { createHash, createPublicKey } from "node:crypto";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -16,6 +16,8 @@ describe("the login to OCI", () => {
   let runner: Runner;
   let server: Server;
   let refuse = false;
+  /** What the exchange answers in the place of a token: text with a refusal. */
+  let exchanged: object | string | undefined;
   let asked: { path: string; authorization: string; form: URLSearchParams }[];
 
   beforeAll(async () => {
@@ -26,6 +28,11 @@ describe("the login to OCI", () => {
       const { url: path = "", headers } = request;
       asked.push({ path, authorization: headers.authorization ?? "", form: new URLSearchParams(body) });
       response.statusCode = refuse && path.startsWith("/oauth2") ? 401 : 200;
+      if (path.startsWith("/oauth2") && exchanged !== undefined) {
+        response.statusCode = typeof exchanged === "string" ? 401 : 200;
+        response.end(typeof exchanged === "string" ? exchanged : JSON.stringify(exchanged));
+        return;
+      }
       const answer = path.startsWith("/oauth2") ? { token: "the-session-token" } : { value: "the-github-token" };
       response.end(JSON.stringify(response.statusCode === 401 ? { error: "invalid_client" } : answer));
     });
@@ -53,7 +60,7 @@ describe("the login to OCI", () => {
   }
 
   /** In this process. */
-  const login = (home: string) => ran(ociLoginCommand(jobOf(home), home));
+  const login = (home: string, env = {}) => ran(ociLoginCommand({ ...jobOf(home), ...env }, home));
 
   it("exchanges the job's token for one that both the CLI and Pulumi's provider find", async () => {
     const home = join(runner.root, "home");
@@ -95,6 +102,44 @@ describe("the login to OCI", () => {
     );
     // The same runner, the next job.
     expect((await login(home)).exitCode).toBe(0);
+
+    // As the job's last steps call it: nothing is left, and a second time there is nothing to do.
+    const place = { HOME: home };
+    const out = await runner.run("pulumi.yml", "--logout", projectDirectory, place);
+    expect(out).toEqual({ status: 0, output: "logged out of OCI: key, token and configuration are removed\n" });
+    expect(await readdir(join(home, ".oci"))).toEqual([]);
+    expect(await runner.run("pulumi.yml", "--logout", projectDirectory, place)).toMatchObject({ status: 0 });
+  });
+
+  it.each(["key.pem", "token"])("that is cut off before %s is written is removed too", async (file) => {
+    const home = join(runner.root, `cut-off-${file}`);
+    // A directory in its place lets the write of this file fail.
+    await mkdir(join(home, ".oci", file), { recursive: true });
+    expect((await login(home)).exitCode).toBe(1);
+    await rmdir(join(home, ".oci", file));
+    await ran(ociLoginCommand({}, home), "--logout");
+    expect(await readdir(join(home, ".oci"))).toEqual([]);
+  });
+
+  it("writes no line that a variable or an answer has brought", async () => {
+    const home = join(runner.root, "lines");
+    await mkdir(home);
+    const { exitCode, stderr } = await login(home, { OCI_REGION: "eu-frankfurt-1\nLD_PRELOAD=/tmp/x.so" });
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: "OCI_REGION has more than one line; set it as docs/ci.md says\n",
+    });
+    for (const [answer, said] of [
+      [{ token: "x\n::add-path::/tmp" }, "OCI's token exchange answers without a token\n"],
+      ["::warning::x\n::error::y", "OCI's token exchange answers 401: ::warning::x ::error::y\n"],
+    ] as const) {
+      exchanged = answer;
+      const refused = await login(home).finally(() => {
+        exchanged = undefined;
+      });
+      expect(refused).toMatchObject({ exitCode: 1, stdout: "", stderr: said });
+    }
+    expect(await readdir(home)).toEqual([]);
   });
 
   it("says what is wrong, in the service's words and without a secret", async () => {
@@ -112,7 +157,7 @@ describe("the login to OCI", () => {
     await expect(stat(join(home, ".oci"))).rejects.toThrow("ENOENT");
   });
 
-  it("leaves a configuration alone that is somebody's", async () => {
+  it("leaves a configuration alone that is somebody's, logging out too", async () => {
     const home = join(runner.root, "mine");
     await mkdir(join(home, ".oci"), { recursive: true });
     await writeFile(join(home, ".oci/config"), "[DEFAULT]\nuser=me\n");
@@ -120,5 +165,8 @@ describe("the login to OCI", () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain("is there already, and not from here");
     expect(asked).toEqual([]);
+    await writeFile(join(home, ".oci/key.pem"), "mine");
+    expect((await ran(ociLoginCommand({}, home), "--logout")).stdout).toBe("there is no login from here\n");
+    expect((await readdir(join(home, ".oci"))).sort()).toEqual(["config", "key.pem"]);
   });
 });

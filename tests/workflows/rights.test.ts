@@ -1,22 +1,34 @@
 import { describe, expect, it } from "vitest";
-import { jobs, read, runs, steps, workflow, workflows } from "./workflows.ts";
+import { evaluated, jobs, read, runs, steps, workflow, workflows } from "./workflows.ts";
 
 // What starts the workflows, what they may do, and whose code they take.
 
 describe("who may do what", () => {
-  const event = (head: string, actor = "somebody") => ({
+  /** A pull request of somebody to this repository, but for what is said. */
+  const event = ({ head = "us/platform", actor = "somebody", author = "User", branch = "change" }) => ({
     repository: "us/platform",
     actor,
-    event: { pull_request: { head: { repo: { full_name: head } } } },
+    head_ref: branch,
+    event: { pull_request: { head: { repo: { full_name: head } }, user: { type: author } } },
   });
-  const fork = event("them/platform");
-  const dependabot = event("us/platform", "dependabot[bot]");
-  const branch = event("us/platform");
+  const fork = event({ head: "them/platform" });
+  const dependabot = event({ actor: "dependabot[bot]", author: "Bot" });
+  const branch = event({});
+  const unseen = ["checks", "plan", "comment"];
 
   it.each([
     { what: "a fork", github: fork, stacks: '["prod"]', run: ["checks", "plan"] },
     { what: "Dependabot", github: dependabot, stacks: '["prod"]', run: ["checks", "plan"] },
-    { what: "a branch where nothing is set up", github: branch, stacks: "", run: ["checks", "plan", "comment"] },
+    { what: "a branch where nothing is set up", github: branch, stacks: "", run: unseen },
+    { what: "Renovate", github: event({ actor: "renovate[bot]", author: "Bot" }), stacks: '["prod"]', run: unseen },
+    { what: "Renovate, as a user", github: event({ branch: "renovate/vitest-6.x" }), stacks: '["prod"]', run: unseen },
+    { what: "a bot, that a person has reopened", github: event({ author: "Bot" }), stacks: '["prod"]', run: unseen },
+    {
+      what: "a person, that a bot has pushed to",
+      github: event({ actor: "fix[bot]" }),
+      stacks: '["prod"]',
+      run: unseen,
+    },
     { what: "a branch", github: branch, stacks: '["prod"]', run: ["checks", "plan", "preview", "comment"] },
   ])("runs for a pull request of $what: $run", ({ github, stacks, run }) => {
     const started = Object.entries(workflow("preview.yml").jobs).filter(([, job]) => runs(job, github, stacks));
@@ -29,13 +41,15 @@ describe("who may do what", () => {
   });
 
   it("starts on nothing that gives a fork this repository's rights", () => {
+    const labeled = { pull_request: { types: ["opened", "reopened", "synchronize", "labeled"] } };
     const nightly = { schedule: [{ cron: expect.any(String) }], workflow_dispatch: null };
     expect(Object.fromEntries(workflows.map(({ file, on }) => [file, on]))).toEqual({
       "preview.yml": "pull_request",
       "deploy.yml": { push: { branches: ["main"] } },
       "drift.yml": nightly,
       "pulumi.yml": { workflow_call: expect.anything() },
-      "e2e.yml": { ...nightly, pull_request: { types: ["opened", "reopened", "synchronize", "labeled"] } },
+      "e2e.yml": { ...nightly, ...labeled },
+      "proof.yml": { ...nightly, ...labeled, workflow_call: null },
       "release.yml": { push: { tags: ["v*"] } },
     });
   });
@@ -52,8 +66,10 @@ describe("who may do what", () => {
       "preview.yml plan": { contents: "read" },
       "preview.yml preview": login,
       "preview.yml comment": { "pull-requests": "write" },
+      "proof.yml proof": { contents: "read" },
       "pulumi.yml pulumi": login,
       "release.yml checks": { contents: "read" },
+      "release.yml proof": { contents: "read" },
       "release.yml release": { contents: "write" },
     });
   });
@@ -101,7 +117,17 @@ describe("who may do what", () => {
   });
 
   it("makes a release of nothing that the tests refuse", () => {
-    expect(workflow("release.yml").jobs.release?.needs).toBe("checks");
+    expect(workflow("release.yml").jobs.release?.needs).toEqual(["checks", "proof"]);
+    const { proof } = workflow("proof.yml").jobs;
+    const on = (event_name: string, label: string) =>
+      runs(proof ?? {}, { event_name, event: { pull_request: { labels: [{ name: label }] } } });
+    expect([on("push", ""), on("pull_request", "proof"), on("pull_request", "proofs")]).toEqual([true, true, false]);
+  });
+
+  it("proves what npm test does not: each suite that .ci/run has beside it", async () => {
+    const { matrix } = workflow("proof.yml").jobs.proof?.strategy ?? {};
+    const suites = [...(await read(".ci/run")).matchAll(/^tests npm run test:(\w+)$/gm)].map(([, suite]) => suite);
+    expect(matrix?.suite).toEqual(suites);
   });
 
   it("puts no text of an event into a script", () => {
@@ -109,9 +135,67 @@ describe("who may do what", () => {
     expect(steps.filter(({ run = "" }) => run.includes(`\${{`))).toEqual([]);
   });
 
-  it("ends some day, each job", () => {
+  it("runs nothing but main where deploys run, if another runner is named", () => {
+    const { "runs-on": place = "" } = workflow("pulumi.yml").jobs.pulumi ?? {};
+    const [, expression = ""] = /^\$\{\{ (.*) \}\}$/.exec(place) ?? [];
+    // Of a pull request, of main, and of a branch whose own workflow calls this one.
+    const on = (vars: Record<string, string>) =>
+      ["pull/7/merge", "heads/main", "heads/change"].map((ref) =>
+        evaluated(expression, { github: { ref: `refs/${ref}` }, vars }),
+      );
+    expect(on({})).toEqual(["ubuntu-24.04", "ubuntu-24.04", "ubuntu-24.04"]);
+    expect(on({ RUNNER: "ours" })).toEqual(["ours", "ours", "ours"]);
+    expect(on({ RUNNER: "ours", PREVIEW_RUNNER: "theirs" })).toEqual(["theirs", "ours", "theirs"]);
+    expect(on({ PREVIEW_RUNNER: "theirs" })).toEqual(["theirs", "ubuntu-24.04", "theirs"]);
+  });
+
+  it("keeps what programs write of their logins where the runner empties it", () => {
+    const homes = Object.fromEntries(
+      steps.flatMap(({ env = {} }) => Object.entries(env).filter(([name]) => /^(PULUMI_HOME|PIPX_)/.test(name))),
+    );
+    const temp = (name: string) => `\${{ runner.temp }}/${name}`;
+    expect(homes).toEqual({ PULUMI_HOME: temp("pulumi"), PIPX_HOME: temp("pipx"), PIPX_BIN_DIR: temp("bin") });
+    // Whatever calls Pulumi.
+    const calls = steps.filter(({ run = "" }) => /^\s*pulumi /m.test(run));
+    expect(calls.map(({ env = {} }) => env.PULUMI_HOME)).toEqual([temp("pulumi")]);
+  });
+
+  it("logs out whatever happens, of whatever was logged in", () => {
+    const last = workflow("pulumi.yml").jobs.pulumi?.steps?.slice(-3) ?? [];
+    const contexts = (outcome?: string) => ({ steps: { vault: { outcome }, oci: { outcome } } });
+    const always = (condition = "") => condition.replace("always()", "true");
+    const run = (outcome?: string) => last.map((step) => evaluated(always(step.if), contexts(outcome)) === "true");
+    expect(last.map((step) => step.if?.startsWith("always()"))).toEqual([true, true, true]);
+    expect(run("success")).toEqual([true, true, true]);
+    // A login to OCI that failed may have written some of its files.
+    expect(run("failure")).toEqual([false, true, true]);
+    expect(run("skipped")).toEqual([false, false, true]);
+    expect(run()).toEqual([false, false, true]);
+  });
+
+  it("ends some day, each job; beside an identity each step, and each call that could hang there", () => {
     const own = jobs.filter(({ uses }) => uses === undefined);
     for (const job of own) expect(job["timeout-minutes"], job.id).toBeLessThanOrEqual(60);
+    const beside = steps.filter(({ file }) => file === "pulumi.yml");
+    for (const step of beside)
+      expect(step["timeout-minutes"], step.name ?? step.run ?? step.uses).toBeLessThanOrEqual(45);
+    const calls = steps.flatMap(({ run = "" }) => run.match(/\b(curl|kubectl .*\bget secret)\b.*/g) ?? []);
+    expect(calls.length).toBeGreaterThan(2);
+    for (const call of calls) expect(call).toMatch(/--max-time \d|--request-timeout \d/);
+  });
+
+  it("installs what the lock file holds, and runs none of its scripts", () => {
+    const installs = steps.flatMap(({ run = "" }) => run.match(/\bnpm (ci|i|install|add)\b.*/g) ?? []);
+    expect(installs.length).toBeGreaterThan(4);
+    expect(new Set(installs)).toEqual(new Set(["npm ci --ignore-scripts"]));
+    // A job that installs takes Node from its own step.
+    for (const { file, id, steps: all = [] } of jobs.filter(({ steps = [] }) =>
+      steps.some(({ run }) => run?.startsWith("npm ci")),
+    ))
+      expect(
+        all.some(({ uses }) => uses?.startsWith("actions/setup-node@")),
+        `${file} ${id}`,
+      ).toBe(true);
   });
 });
 
@@ -145,9 +229,11 @@ describe("the actions", () => {
       expect(inputs).toEqual({ "node-version": "22", "package-manager-cache": false });
   });
 
-  it("refresh and allow no change when drift is looked for, and only then", () => {
-    const drift = `\${{ inputs.expect-no-changes }}`;
-    expect(inputsOf("pulumi/actions")).toMatchObject([{ refresh: drift, "expect-no-changes": drift }]);
+  it("install Pulumi's CLI and do not run it: their summary lets a stack's texts out of its block", () => {
+    expect(inputsOf("pulumi/actions")).toEqual([{ "pulumi-version": expect.any(String) }]);
+  });
+
+  it("look for drift in drift.yml alone", () => {
     const asked = jobs.filter((job) => job.with?.["expect-no-changes"] !== undefined);
     expect(asked.map(({ file, id }) => `${file} ${id}`)).toEqual(["drift.yml drift"]);
   });

@@ -10,6 +10,9 @@ interface Step {
   readonly name?: string;
   readonly uses?: string;
   readonly run?: string;
+  readonly id?: string;
+  readonly if?: string;
+  readonly "timeout-minutes"?: number;
   readonly with?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -19,6 +22,8 @@ export interface Job {
   readonly permissions?: Readonly<Record<string, string>>;
   readonly concurrency?: unknown;
   readonly environment?: string;
+  readonly "runs-on"?: string;
+  readonly strategy?: { readonly matrix: Readonly<Record<string, unknown>> };
   readonly "timeout-minutes"?: number;
   readonly uses?: string;
   readonly with?: Readonly<Record<string, unknown>>;
@@ -74,10 +79,14 @@ registerHooks({
 
 const { data, Evaluator, Lexer, Parser } = await import("@actions/expressions");
 
-/** Whether GitHub would run a job: its `if`, by GitHub's own evaluator, on an event and under the variable STACKS. */
-export function runs({ if: condition = "true" }: Job, github: Record<string, unknown>, stacks = ""): boolean {
+/** What GitHub makes of an expression, by its own evaluator. */
+export function evaluated(expression: string, contexts: Readonly<Record<string, unknown>>): string {
   const cancelled = { name: "cancelled", minArgs: 0, maxArgs: 0, call: () => new data.BooleanData(false) };
-  const contexts = JSON.parse(JSON.stringify({ github, vars: { STACKS: stacks } }), data.reviver);
-  const expression = new Parser(new Lexer(condition).lex().tokens, ["github", "vars"], [cancelled]).parse();
-  return new Evaluator(expression, contexts, new Map([["cancelled", cancelled]])).evaluate().coerceString() === "true";
+  const values = JSON.parse(JSON.stringify(contexts), data.reviver);
+  const tree = new Parser(new Lexer(expression).lex().tokens, Object.keys(contexts), [cancelled]).parse();
+  return new Evaluator(tree, values, new Map([["cancelled", cancelled]])).evaluate().coerceString();
 }
+
+/** Whether GitHub would run a job: its `if`, on an event and under the variable STACKS. */
+export const runs = ({ if: condition = "true" }: Job, github: Record<string, unknown>, stacks = ""): boolean =>
+  evaluated(condition, { github, vars: { STACKS: stacks } }) === "true";

@@ -7,7 +7,7 @@ import { loadBalancer } from "./load-balancer.ts";
 import { releases, versions } from "./releases.ts";
 import { order, rest, secrets } from "./rest.ts";
 import { routes } from "./routes.ts";
-import { type Statement, Untold } from "./statement.ts";
+import { code, type Statement, Untold } from "./statement.ts";
 
 // What a change does to a stack, for a reviewer: sentences, those with a risk first, and the exact fields below each.
 
@@ -67,7 +67,7 @@ function contentsOf(revision: Revision | undefined): Exclude<Revision, { error: 
 function wholeStack(before: Revision | undefined, after: Revision | undefined): string[] {
   const reason = before && "error" in before && before.error.split("\n")[0];
   return [
-    ...(reason ? [`everything counts as new, since the other revision has no plan: ${reason}`] : []),
+    ...(reason ? [`everything counts as new, since the other revision has no plan: ${code(reason)}`] : []),
     ...(before === undefined ? ["a new stack"] : []),
     ...(after === undefined ? ["the stack's file is gone, but what it made stays until pulumi destroy"] : []),
   ];

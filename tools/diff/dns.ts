@@ -1,5 +1,5 @@
 import type { Change } from "./compare.ts";
-import { briefly, code, codes, has, isKind, type Statement, type Story } from "./statement.ts";
+import { briefly, code, codes, has, isKind, type Statement, type Story, word } from "./statement.ts";
 
 const isToken = isKind("ApiToken");
 
@@ -11,7 +11,7 @@ function records({ untold }: Story): Statement[] {
   const statements: Statement[] = [];
   for (const change of untold.take(isKind("DnsRecord"))) {
     const [was, is] = [change.before, change.after].map((it) => it && code(it.inputs.name));
-    const type = change.resource.inputs.type;
+    const type = word(change.resource.inputs.type);
     const risk = "Clients no longer find what is served under that name.";
     const changes = [change];
     if (is === undefined) statements.push({ text: `The ${type} record of ${was} is removed`, risk, changes });

@@ -111,7 +111,7 @@ function undoneBy({ resource, fields }: Change): string | undefined {
   const found = fields.flatMap(({ path }) => {
     const parts = [...path.matchAll(/\["([^"]*)"\]|([^.[\]]+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
     return ownedAt(chart, parts.slice(1)).map(
-      ({ because }) => `${parts.slice(1).join(".")} is the program's own: ${because}.`,
+      ({ because }) => `${code(parts.slice(1).join("."))} is the program's own: ${because}.`,
     );
   });
   return found.length === 0 ? undefined : [...new Set(found)].join(" ");

@@ -1,6 +1,6 @@
 import { immutableInputs } from "../../project/immutable.ts";
 import { AFTER, type Change, isOrder, isUnder, WITH_VALUES } from "./compare.ts";
-import { briefly, code, codes, has, kindOf, type Statement, type Story } from "./statement.ts";
+import { briefly, code, codes, has, kindOf, type Statement, type Story, word } from "./statement.ts";
 
 // What has no subject of its own: the order, what is left over, and secrets that nobody can read here.
 
@@ -43,7 +43,7 @@ const removals: Readonly<Record<string, string>> = {
 /** One change in its own words. */
 export function plainly(change: Change): Statement {
   const { resource, what, fields } = change;
-  const subject = `${code(resource.name)} (${kindOf(resource)})`;
+  const subject = `${code(resource.name)} (${word(kindOf(resource))})`;
   const changes = [change];
   switch (what) {
     case "added":

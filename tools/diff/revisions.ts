@@ -69,7 +69,8 @@ async function withRevision<T>(ref: string, directory: string, use: (other: stri
     const tar = run("tar", ["-x", "-C", other]);
     tar.child.stdin?.end(archive.stdout);
     await tar;
-    // Both revisions with the same packages, these ones: what differs is then the program.
+    // Both revisions with the same packages, these ones: what differs is then the program. Not those that it may bring.
+    rmSync(join(other, "node_modules"), { recursive: true, force: true });
     await symlink(join(directory, "node_modules"), join(other, "node_modules"));
     return await use(other);
   } finally {
@@ -86,10 +87,16 @@ function howToFetch(ref: string): string {
   return `get it with: git fetch --depth=1 origin ${name}; then --diff FETCH_HEAD`;
 }
 
-/** Plans in a process of its own. */
+/** All that a program needs of an environment to be planned: no token, no address. */
+const NEEDED = ["PATH", "HOME"];
+
+/** Plans in a process of its own, which gets nothing of what the environment knows: it may be anybody's program. */
 export const planInChild: Planner = (directory, stacks) =>
   new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(new URL("child.ts", import.meta.url)), [directory, ...stacks], {
+      env: Object.fromEntries(
+        NEEDED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+      ),
       // What the program prints is not part of the diff.
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });

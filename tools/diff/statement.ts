@@ -57,21 +57,44 @@ export const isKind =
   (resource: Registration): boolean =>
     kindOf(resource) === kind;
 
-/** Text as Markdown code, whatever is in it. */
+/** What a reader would not see, or would see in another order, such as the marks that turn the direction of writing. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** Text that stays on its line and in its place; what would leave them is written as its code point. */
+export const visible = (text: string): string =>
+  text.replace(
+    UNSEEN,
+    (it) => ({ "\n": "\\n", "\r": "\\r", "\t": "\\t" })[it] ?? `\\u{${it.codePointAt(0)?.toString(16)}}`,
+  );
+
+/** Text as Markdown code, whatever is in it. All that a revision has written stands in code: a name could mention people. */
 export function code(value: unknown): string {
   const text = short(value);
-  const fence = "`".repeat(Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length)) + 1);
+  const fence = "`".repeat(longestRun(text) + 1);
   return fence.length === 1 ? `\`${text}\`` : `${fence} ${text} ${fence}`;
 }
 
+/** The longest row of backticks in a text: a fence of one more holds it. */
+export const longestRun = (text: string): number => Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length));
+
+/** A type's own word as it stands, such as A or DnsRecord. */
+export const word = (value: unknown): string =>
+  typeof value === "string" && /^[A-Z][A-Za-z0-9]{0,60}$/.test(value) ? value : code(value);
+
 /** A value on one line; what is longer is cut. */
 export function short(value: unknown): string {
-  const text = (typeof value === "string" && !/[\n\r]/.test(value) ? value : JSON.stringify(value)) ?? "";
-  return text.length > 160 ? `${text.slice(0, 160)}… (${text.length} characters)` : text;
+  // Two backticks without anything between them would be the beginning of code.
+  const isPlain = typeof value === "string" && value !== "" && !/[\n\r]/.test(value);
+  const text = (isPlain ? value : JSON.stringify(value)) ?? "";
+  return visible(text.length > 160 ? `${text.slice(0, 160)}… (${text.length} characters)` : text);
 }
 
+/** Names in a sentence that has no room for more; the fields below it have them all. */
+const MOST_NAMES = 12;
+
 export function codes(values: readonly unknown[]): string {
-  const marked = values.map(code);
+  const marked = values.slice(0, MOST_NAMES).map(code);
+  if (values.length > MOST_NAMES) return `${marked.join(", ")} and ${values.length - MOST_NAMES} more`;
   return marked.length < 2 ? marked.join("") : `${marked.slice(0, -1).join(", ")} and ${marked.at(-1)}`;
 }
 

@@ -36,6 +36,8 @@ export interface Systems {
 
 /** A stack as it is known here. */
 export interface Known {
+  /** Its name, with or without organisation and project. */
+  readonly stack: string;
   readonly settings: Settings;
   /** What the program would make. */
   readonly registrations: readonly Registration[];
@@ -71,11 +73,12 @@ const unread = ({ urn, id = "" }: StateResource): Finding =>
   mend(id, "is in the state, which was never told how it is", "it is read", { do: "read", urn });
 
 async function findReleases(
-  { settings, state, registrations }: Known,
+  known: Known,
   lost: readonly LostCreate[],
   cluster: Cluster,
   now: Date,
 ): Promise<Finding[]> {
+  const { settings, state, registrations } = known;
   const urns = new Set(
     [...lost.map(({ resource }) => resource), ...resourcesIn(state), ...registrations]
       .filter(({ type }) => type === RELEASE)
@@ -91,9 +94,9 @@ async function findReleases(
   const { address } = settings.loadBalancer ?? {};
   return [...urns].flatMap((urn) => {
     const create = lost.find(({ resource }) => resource.urn === urn);
-    const known = knownIn(state, urn);
+    const stored = knownIn(state, urn);
     const registration = registrations.find((it) => it.urn === urn);
-    const { inputs = {} } = create?.resource ?? known ?? registration ?? {};
+    const { inputs = {} } = create?.resource ?? stored ?? registration ?? {};
     const { name, namespace } = inputs as { name?: string; namespace?: string };
     if (name === undefined || namespace === undefined) return [];
     const release = {
@@ -101,24 +104,25 @@ async function findReleases(
       name,
       records: records.get(`${namespace}/${name}`) ?? [],
       lost: create,
-      known,
+      known: stored,
       isInterrupted: isInterrupted(state, urn),
       holdsAddress: name === GATEWAY_RELEASE && address?.kind === "reserved" && address.id !== undefined,
-      takeover: registration === undefined ? "remove it" : importCommand(registration, `${namespace}/${name}`, state),
+      takeover: registration === undefined ? "remove it" : importCommand(registration, `${namespace}/${name}`, known),
     };
     return judgeRelease(release, now) ?? [];
   });
 }
 
 /** What a create has left. */
-async function findLost(lost: LostCreate, { state, registrations }: Known, systems: Systems): Promise<Finding> {
+async function findLost(lost: LostCreate, known: Known, systems: Systems): Promise<Finding> {
+  const { state, registrations } = known;
   const { resource } = lost;
   const { type, inputs = {} } = resource;
   const subject = importIdOf(type, inputs) ?? resource.urn;
   try {
     const registration = registrations.find(({ urn }) => urn === resource.urn);
     const takeover = (id: string) =>
-      registration === undefined ? "remove it" : `remove it, or ${importCommand(registration, id, state)}`;
+      registration === undefined ? "remove it" : `remove it, or ${importCommand(registration, id, known)}`;
     const finding = await look(lost, resourcesIn(state), systems, takeover);
     const [step] = finding.steps;
     if (step?.do !== "import" || missing(state, resource).length === 0) return finding;
@@ -179,16 +183,16 @@ export function objectOf(type: string, inputs: Readonly<Record<string, unknown>>
 /** What stands where the program would make something, and no run is known to have made. */
 async function findOthers(
   registration: Registration,
-  { settings, state }: Known,
+  known: Known,
   { cluster, cloudflare }: Systems,
 ): Promise<Finding | undefined> {
   const { type, inputs } = registration;
-  const takeover = (id: string) => importCommand(registration, id, state);
+  const takeover = (id: string) => importCommand(registration, id, known);
   const id = importIdOf(type, inputs);
   try {
     if (type === RECORD) {
       const api = cloudflare();
-      return await findRival({ domain: settings.domain, name: String(inputs.name) }, takeover, api);
+      return await findRival({ domain: known.settings.domain, name: String(inputs.name) }, takeover, api);
     }
     if (!type.startsWith("kubernetes:") || type === RELEASE || id === undefined) return undefined;
     if ((await cluster.object(objectOf(type, inputs))) === undefined) return undefined;

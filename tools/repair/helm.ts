@@ -70,11 +70,13 @@ function judgeUnknown(release: Release, newest: HelmRecord, now: Date): Finding 
   const subject = subjectOf(release);
   const found = `${newest.status} in revision ${newest.revision}, and in no state`;
   const isFinished = newest.status === "deployed";
+  // One that was whole once is not an install that was cut off.
+  const wasFinished = records.some(({ status }) => /^(deployed|superseded)$/.test(status));
   if (!newest.byPulumi)
     return tell(subject, `${found}: not Pulumi's`, `remove it: helm uninstall ${name} --namespace ${namespace}`);
-  if (lost === undefined && isFinished)
+  if (lost === undefined && !isFinished && isFresh(newest, now)) return alive(subject, newest, now);
+  if (lost === undefined && wasFinished)
     return tell(subject, `${found}; no run is known to have been cut off in it`, takeover);
-  if (lost === undefined && isFresh(newest, now)) return alive(subject, newest, now);
   if (lost !== undefined && holdsAddress)
     return mend(
       subject,

@@ -26,10 +26,17 @@ export function importFile({ type, name, parent = "", options }: Registration, i
 /** Of an import by which the object is no other than one that the program has made. */
 export const IMPORT_FLAGS = ["--protect=false", "--generate-code=false"] as const;
 
-/** The command that does it. */
-export function importCommand(registration: Registration, id: string, state: State): string {
-  const [stack = ""] = registration.urn.split("::");
+/**
+ * The command that does it.
+ *
+ * @param known the stack as it was asked for, since whose it is stands in no URN
+ */
+export function importCommand(
+  registration: Registration,
+  id: string,
+  { stack, state }: { readonly stack: string; readonly state: State },
+): string {
   const file = JSON.stringify(importFile(registration, id, state));
-  const flags = `--file /dev/stdin ${IMPORT_FLAGS.join(" ")} --stack ${stack.replace("urn:pulumi:", "")}`;
+  const flags = `--file /dev/stdin ${IMPORT_FLAGS.join(" ")} --stack ${stack}`;
   return `take it over and run up again: echo '${file}' | pulumi import ${flags}`;
 }

@@ -24,7 +24,6 @@ Vault, at Cloudflare and OCI, says what it found and what it will do, asks, and 
 What is there stays as it is: it is taken over, not made anew. What may be somebody else's is only told.`;
 
 export interface RepairOptions extends Omit<Known, "state"> {
-  readonly stack: string;
   readonly systems: Systems;
   readonly pulumi: PulumiCli;
   /** Asks whether to go on. @default - it says what it found, and ends there */
@@ -44,7 +43,7 @@ export interface RepairOptions extends Omit<Known, "state"> {
 export async function repair(options: RepairOptions): Promise<boolean> {
   const { stack, settings, registrations, systems, pulumi, approve, say, log, now = new Date() } = options;
   const state = await exportState(pulumi, stack);
-  const findings = await find({ settings, registrations, state }, systems, now);
+  const findings = await find({ stack, settings, registrations, state }, systems, now);
   say(findings);
   if (findings.some(({ kind }) => kind === "refuse")) {
     log("Nothing is changed: what is refused comes first.");

@@ -22,6 +22,8 @@ export interface StateResource {
   readonly outputs?: Readonly<Record<string, unknown>>;
   /** Whether it is about to be deleted, since another has its place. */
   readonly delete?: boolean;
+  /** Whether it is deleted already, and what is to have its place is yet to be made. */
+  readonly pendingReplacement?: boolean;
   /** Why it is not as it was asked for; the next `up` tries again. */
   readonly initErrors?: readonly string[];
 }
@@ -62,9 +64,9 @@ export function lostCreates(state: State): LostCreate[] {
   return [...newest.values()].map((resource) => ({ resource, known: knownIn(state, resource.urn) }));
 }
 
-/** What the state has of a resource, but for what is about to be deleted. */
+/** What the state has of a resource, but for what is deleted, or about to be. */
 export const knownIn = (state: State, urn: string): StateResource | undefined =>
-  resourcesIn(state).find((it) => it.urn === urn && it.delete !== true);
+  resourcesIn(state).find((it) => it.urn === urn && it.delete !== true && it.pendingReplacement !== true);
 
 /** Whether a run was cut off while it did something to a resource. */
 export const isInterrupted = ({ deployment }: State, urn: string): boolean =>
@@ -89,12 +91,16 @@ export interface Edits {
 
 /** The state with the changes, and without what was cut off. */
 export function edited(state: State, { adopted, unfinished }: Edits): State {
-  const replaced = new Set(adopted.map(({ resource }) => resource.urn));
+  const taken = new Map(adopted.map(({ resource, id, outputs }) => [resource.urn, { ...resource, id, outputs }]));
+  const isGone = ({ urn, pendingReplacement }: StateResource) => pendingReplacement === true && taken.has(urn);
+  const inPlace = new Set(resourcesIn(state).flatMap((it) => (isGone(it) ? it.urn : [])));
   const resources = resourcesIn(state).map((it) => {
-    if (replaced.has(it.urn)) return { ...it, delete: true };
+    // In the place of what is gone: deleted once more, it would take along what has its name by now.
+    if (isGone(it)) return taken.get(it.urn) ?? it;
+    if (taken.has(it.urn)) return { ...it, delete: true };
     return unfinished.includes(it.urn) ? { ...it, initErrors: ["a run was cut off"] } : it;
   });
-  const added = adopted.map(({ resource, id, outputs }) => ({ ...resource, id, outputs }));
+  const added = [...taken.values()].filter(({ urn }) => !inPlace.has(urn));
   const { pending_operations: _, ...deployment } = state.deployment;
   return { ...state, deployment: { ...deployment, resources: [...resources, ...added] } };
 }

@@ -126,7 +126,7 @@ describe("a create that may take over", () => {
     const same = world.create(ours({ both: 1 }), true);
     expect([same.ready, same.generation]).toEqual([true, 0]);
     const changed = world.create(ours({ both: 2, ours: 2 }), true);
-    expect([changed.ready, changed.spec]).toEqual([false, { theirs: 1, both: 2, ours: 2 }]);
+    expect([changed.generation, changed.spec]).toEqual([1, { theirs: 1, both: 2, ours: 2 }]);
   });
 
   it("takes nothing over from a cloud", () => {

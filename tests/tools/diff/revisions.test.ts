@@ -1,9 +1,10 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { projectDirectory } from "../../../project/stack.ts";
 import type { Revision } from "../../../tools/diff/diff.ts";
-import { pairsAgainst } from "../../../tools/diff/revisions.ts";
+import { pairsAgainst, planInChild } from "../../../tools/diff/revisions.ts";
 import { git } from "../../pull-request.ts";
 
 const here = { "index.ts": "x", "Pulumi.yaml": "name: oke-platform\n", "Pulumi.prod.yaml": "x" };
@@ -61,4 +62,50 @@ it("that git does not have is named, with the command that gets it", async () =>
 
 it("and no stack of the name asked for is an error that names those that there are", async () => {
   await expect(pairsAgainst("HEAD", repository, planner, ["staging"])).rejects.toThrow("allowed: prod");
+});
+
+it("has these packages, and not what it brought in their place", async () => {
+  const brings = join(root, "brings");
+  git(root, "clone", "--quiet", repository, brings);
+  await mkdir(join(brings, "node_modules"));
+  await writeFile(join(brings, "node_modules/its-own.js"), "x");
+  git(brings, "add", ".");
+  git(brings, "commit", "--quiet", "--message", "packages");
+  let packages = "";
+  const looks: typeof planner = async (directory, stacks) => {
+    if (directory !== brings) packages = await readlink(join(directory, "node_modules"));
+    return stacks.map(() => ({ error: "" }));
+  };
+  await pairsAgainst("HEAD", brings, looks);
+  expect(packages).toBe(join(brings, "node_modules"));
+});
+
+it("runs without anything of the environment but PATH and HOME, what the program prints is nobody's, and it is planned", async () => {
+  const other = join(root, "other");
+  await mkdir(other);
+  for (const name of [
+    "node_modules",
+    "package.json",
+    "tsconfig.json",
+    "Pulumi.yaml",
+    "components",
+    "settings",
+    "project",
+    "versions.ts",
+  ])
+    await symlink(join(projectDirectory, name), join(other, name));
+  for (const name of ["Pulumi.prod.yaml", "index.ts"])
+    await writeFile(join(other, name), await readFile(join(projectDirectory, name), "utf8"));
+  vi.stubEnv("VAULT_TOKEN", "hvs.secret");
+  const [revision] = await planInChild(other, ["prod"]);
+  expect(revision).toHaveProperty("registrations");
+  await writeFile(
+    join(other, "index.ts"),
+    "console.log(1); throw new Error(Object.keys(process.env).sort().join());\n",
+  );
+  const [refused] = await planInChild(other, ["prod"]);
+  const names = refused !== undefined && "error" in refused ? refused.error.split(",") : [];
+  // The rest is what Node's channel to its parent and the program's own run put there.
+  expect(names).toEqual(expect.arrayContaining(["HOME", "PATH"]));
+  expect(names.filter((name) => !/^(HOME|PATH|NODE_CHANNEL_|PULUMI_)/.test(name))).toEqual([]);
 });

@@ -75,8 +75,13 @@ describe("a release that the state does not have", () => {
     },
   );
 
-  it("is left alone where it is whole and no run was cut off in it, or is not Pulumi's", () => {
+  it("is left alone where it is whole, or once was, and no run was cut off in it, or is not Pulumi's", () => {
     expect(judged(release([record(1, "deployed")]))?.[0]).toBe("tell");
+    for (const before of ["deployed", "superseded"])
+      for (const status of ["failed", "pending-upgrade", "uninstalling"])
+        expect(judged(release([record(1, before), record(2, status)]))?.[0]).toBe("tell");
+    const fresh = record(2, "pending-upgrade", { changedAt: minutesAgo(1) });
+    expect(judged(release([record(1, "deployed"), fresh]))?.[0]).toBe("refuse");
     const theirs = record(3, "pending-upgrade", { byPulumi: false });
     for (const create of [undefined, lost])
       expect(judged(release([theirs], { lost: create, isInterrupted: true }))).toEqual([

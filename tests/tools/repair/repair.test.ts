@@ -144,6 +144,14 @@ describe("a repair", () => {
     expect(found).toEqual(["clear: Gateway istio-system/istio-gateway"]);
   });
 
+  it("takes over what was being made anew in the place of one that was deleted", async () => {
+    const gone = { ...stored("tls-gateway"), id: "istio-system/istio-gateway", outputs: { kind: "Gateway" } };
+    const state = stateWith(["tls-gateway"], [{ ...gone, pendingReplacement: true }]);
+    const { found, calls } = await repaired({ state, objects: gateway, approve: true });
+    expect(found).toEqual(["mend: Gateway istio-system/istio-gateway"]);
+    expect(calls.slice(-2)).toEqual(["stack import", "refresh --yes"]);
+  });
+
   it("takes over nothing whose component is gone, as after a destroy", async () => {
     const { deployment, version } = stateWith(["tls-gateway"]);
     const resources = deployment.resources?.filter(({ urn }) => urn !== stored("tls-gateway").parent) ?? [];

@@ -79,6 +79,25 @@ describe("a state", () => {
     ]);
   });
 
+  it("does not have what was deleted to be made anew", () => {
+    const gone = resource("a", { id: "a", pendingReplacement: true });
+    expect(lostCreates(state([gone], [["creating", resource("a")]]))).toEqual([
+      { resource: resource("a"), known: undefined },
+    ]);
+  });
+
+  it("takes over in the place of what was deleted to be made anew, before what stands on it", () => {
+    const gone = resource("a", { id: "a", pendingReplacement: true, inputs: { run: 1 } });
+    const standing = resource("b", { id: "b", dependencies: [gone.urn] });
+    const wanted = resource("a", { inputs: { run: 2 } });
+    const adopted = [{ resource: wanted, id: "a", outputs: {} }];
+    const { resources } = edited(state([root, gone, standing], [["creating", wanted]]), {
+      adopted,
+      unfinished: [],
+    }).deployment;
+    expect(resources).toEqual([root, { ...wanted, id: "a", outputs: {} }, standing]);
+  });
+
   it("has the next up try again what is not finished", () => {
     const { resources } = edited(state([resource("a", { id: "a" })]), {
       adopted: [],
