@@ -137,6 +137,9 @@ describe("a running prod stack", () => {
     expect(await refusalOf(await loadBalancer({ internal: true }))).toBe(way("internal", "internal"));
     const elsewhere = await loadBalancer({ compartmentId: "ocid1.compartment.oc1..aaaaother" });
     expect(await refusalOf(elsewhere)).toBe(way("reservedIp", "public at an address not known yet"));
+    expect(await refusalOf(await loadBalancer({ ownAddress: true }))).toBe(
+      way("reservedIp", "public at its own address"),
+    );
   });
 
   it("refuses it without a preview too, before the gateway is touched", async () => {

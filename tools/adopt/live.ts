@@ -1,6 +1,7 @@
 import { type KubeConfig, type KubernetesObject, PatchStrategy } from "@kubernetes/client-node";
 import { type ClusterApi, clusterApi, ifThere, worded } from "../lib/cluster-api.ts";
 import { clusterOf, noSuchKind, type ObjectName } from "../repair/kubernetes.ts";
+import { APPLICATION } from "./applications.ts";
 import type { AdoptCluster, LiveObject } from "./cluster.ts";
 
 /** Whom the API server notes as who has marked an object. */
@@ -34,7 +35,9 @@ export function adoptClusterOf(kubeConfig: KubeConfig, timeoutMs: number): Adopt
       await worded(objects.patch(body, undefined, undefined, MANAGER, undefined, PatchStrategy.MergePatch));
     },
     async remove(name, uid) {
-      const body = { preconditions: { uid }, propagationPolicy: "Orphan" };
+      // To orphan is the garbage collector's work, for which an object waits; what owns nothing goes at once.
+      const propagationPolicy = name.kind === APPLICATION.kind ? "Orphan" : "Background";
+      const body = { preconditions: { uid }, propagationPolicy };
       const removed = objects.delete(header(name), undefined, undefined, undefined, undefined, undefined, body);
       await worded(ifThere(removed).catch(noSuchKind));
     },
