@@ -1,7 +1,7 @@
 import { examples } from "../project/placeholders.ts";
 import { runProgram } from "../project/program.ts";
 import { record } from "../project/record.ts";
-import { type Graph, graphOf } from "../sandbox/schedule/graph.ts";
+import { asked, type Graph, graphOf, isMade } from "../sandbox/schedule/graph.ts";
 import { replayUp } from "../sandbox/schedule/up.ts";
 import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
 import type { ApplicationSpec } from "../sandbox/world/argocd.ts";
@@ -76,10 +76,13 @@ const KEY_IS_IN = [
 
 /** The state of a world in which these charts are up, as Helm has installed them. */
 function upAs(graph: Graph, chartValues: Article["chartValues"], state: State, latencies?: Latencies): State {
+  const theirs = new Map(articleCluster().map((object) => [keyOfLive(object), object]));
   const before = new Map(
     [...graph].map(([urn, node]) => {
       const values = chartValues[String(node.inputs.chart)];
-      return [urn, values === undefined ? node : { ...node, inputs: { ...node.inputs, values } }];
+      const { spec } = (isMade(node) ? theirs.get(keyOf(asked(node))) : undefined) ?? {};
+      const said = { ...(values && { values }), ...(node.inputs.spec && spec ? { spec } : {}) };
+      return [urn, { ...node, inputs: { ...node.inputs, ...said } }];
     }),
   );
   // The article's Reflector copies the key everywhere.
@@ -157,7 +160,7 @@ export function articleState({ graph, chartValues, live }: Article, seed?: numbe
   for (const item of Object.values(world.state.items)) unmark(item);
   for (const object of live) {
     if (isApplication(object)) putApplication(world, object);
-    else writeSpec(world, object);
+    else label(world, object);
   }
   putOthers(world);
   world.state.alwaysServed = HOSTS;
@@ -171,12 +174,10 @@ function unmark({ spec }: Item): void {
   if (annotations !== undefined && Object.keys(annotations).length === 0) delete spec.annotations;
 }
 
-/** The objects as the article has them: their labels, and of the platform's own all that differs from the program's. */
-function writeSpec(world: World, object: LiveObject): void {
-  const item = world.item(keyOfLive(object));
-  if (item !== undefined && object.metadata?.labels !== undefined) item.spec.labels = { ...object.metadata.labels };
-  if (item !== undefined && item.spec.chart === undefined && object.spec !== undefined)
-    item.spec = { ...item.spec, ...(object.spec as object) };
+/** The labels that the article's objects have. */
+function label(world: World, { metadata = {}, ...object }: LiveObject): void {
+  const item = world.item(keyOfLive({ ...object, metadata }));
+  if (item !== undefined && metadata.labels !== undefined) item.spec.labels = { ...metadata.labels };
 }
 
 function putApplication(world: World, { metadata = {}, spec, status }: ArgoApplication): void {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { replayUp } from "../sandbox/schedule/up.ts";
-import type { ApplicationSpec } from "../sandbox/world/argocd.ts";
+import { type ApplicationSpec, operates } from "../sandbox/world/argocd.ts";
 import { problemsOf } from "../sandbox/world/served.ts";
 import { keyOf, type Spec, type State } from "../sandbox/world/state.ts";
 import { openWorld } from "../sandbox/world/systems.ts";
@@ -82,7 +82,11 @@ export class Takeover {
         return;
       case "wait-for-no-operation": {
         const places = action.applications.map(applicationKey);
-        while (places.some((key) => world.item(key)?.status.operating === true)) this.advance(1);
+        const isBusy = (key: string) => {
+          const item = world.item(key);
+          return item !== undefined && operates(world, item);
+        };
+        while (places.some(isBusy)) this.advance(1);
         const again = places.filter((key) => (world.item(key)?.spec as ApplicationSpec | undefined)?.automated);
         if (again.length > 0) throw new Error(`${again.join(", ")} sync by themselves again`);
         return;

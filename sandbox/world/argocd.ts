@@ -25,15 +25,13 @@ const putBack: Happening = (world, child) => {
   if (makerOf(world, keyOf(child)) !== undefined) child.spec = { ...child.spec, automated: true };
 };
 
-const operated: Happening = (_world, item) => {
-  delete item.status.operating;
-};
-
 /** Has an Application be at work for some time. */
 export function operate(world: World, item: Item): void {
-  item.status.operating = true;
-  world.after(world.seconds("ArgoCD"), "operated", item);
+  item.status.operatesUntil = world.now + world.seconds("ArgoCD");
 }
+
+/** Whether it is at work. */
+export const operates = (world: World, { status }: Item): boolean => Number(status.operatesUntil ?? 0) > world.now;
 
 export const argocd: System = {
   kinds: {
@@ -54,7 +52,7 @@ export const argocd: System = {
       },
     },
   },
-  happenings: { putBack, operated },
+  happenings: { putBack },
   durations: { ArgoCD: 20 },
   seen(world, item) {
     if (item.kind === "Application" && !specOf(item).automated && makerOf(world, keyOf(item)) !== undefined)

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { mayEditZone, propagation } from "./cloudflare.ts";
 import { customResource, lookAgain, runs, startsWith, workloadsOf } from "./kubernetes.ts";
 import { backoff, HOUR, type Item, type Spec } from "./state.ts";
@@ -95,10 +96,24 @@ const register: Happening = (world, item, tries) => {
 const issuerOf = (certificate: Item) => (certificate.spec.issuerRef as { name: string }).name;
 const hostsOf = (certificate: Item) => (certificate.spec.dnsNames ?? [certificate.spec.commonName]) as string[];
 
+/** What else of a Certificate decides whether another one is issued: its common name, and its key, usually RSA 2048. */
+function madeAs({ spec }: Item): Spec | undefined {
+  const { commonName, privateKey: { algorithm = "RSA", size = algorithm === "RSA" ? 2048 : 256 } = {} } = spec as {
+    commonName?: string;
+    privateKey?: { algorithm?: string; size?: number };
+  };
+  const made = {
+    ...(commonName !== undefined && { commonName }),
+    ...(`${algorithm} ${size}` !== "RSA 2048" && { algorithm, size }),
+  };
+  return Object.keys(made).length === 0 ? undefined : made;
+}
+
 /** The Secret when it still fits: https://cert-manager.io/docs/usage/certificate/#reissuance-triggered-by-expiry-and-renewal */
 function fittingSecret(world: World, item: Item): Item | undefined {
   const secret = world.item(`Secret ${item.namespace}/${item.spec.secretName}`);
-  const fits = secret?.spec.issuer === issuerOf(item) && String(secret.spec.hosts) === String(hostsOf(item));
+  const isNamed = secret?.spec.issuer === issuerOf(item) && String(secret.spec.hosts) === String(hostsOf(item));
+  const fits = isNamed && isDeepStrictEqual(secret.spec.made, madeAs(item));
   return fits ? secret : undefined;
 }
 
@@ -202,7 +217,11 @@ function issued(world: World, item: Item): void {
     kind: "Secret",
     namespace: item.namespace,
     name: item.spec.secretName as string,
-    spec: { hosts: hostsOf(item), issuer: issuerOf(item), serial, ...(item.spec.isCA === true && { isCA: true }) },
+    spec: {
+      ...{ hosts: hostsOf(item), issuer: issuerOf(item), serial },
+      ...(madeAs(item) && { made: madeAs(item) }),
+      ...(item.spec.isCA === true && { isCA: true }),
+    },
   });
   annotate(world, secret, item);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type ApplicationSpec, operate } from "../../../sandbox/world/argocd.ts";
+import { type ApplicationSpec, operate, operates } from "../../../sandbox/world/argocd.ts";
 import type { Request } from "../../../sandbox/world/state.ts";
 import type { World } from "../../../sandbox/world/world.ts";
 import { namespace, reflector, renewed } from "./requests.ts";
@@ -69,9 +69,9 @@ describe("an Application", () => {
     const item = world.put(application("shop"));
     operate(world, item);
     pass(world, NOTICED - 1);
-    expect(item.status.operating).toBe(true);
+    expect(operates(world, item)).toBe(true);
     pass(world, 1);
-    expect(item.status.operating).toBeUndefined();
+    expect(operates(world, item)).toBe(false);
   });
 
   it("may not sync what a release has", () => {
