@@ -7,6 +7,9 @@ import { disruptionBudget, requests, spread } from "./sizing.ts";
 /** Where it runs, and where it keeps certificates and ACME account keys. */
 export const CERT_MANAGER_NAMESPACE = "cert-manager";
 
+/** Its chart, in its maker's repository. */
+export const CERT_MANAGER_CHART = "cert-manager";
+
 export interface CertManagerArgs {
   readonly chart: NamedChart;
   readonly size: Size;
@@ -28,7 +31,7 @@ export class CertManager extends pulumi.ComponentResource {
     chartRelease(
       name,
       {
-        chart: "cert-manager",
+        chart: CERT_MANAGER_CHART,
         source: args.chart,
         releaseName: args.chart.releaseName,
         namespace: this.namespace,

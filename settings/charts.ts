@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { charts as defaults } from "../versions.ts";
 import { isRecord, map, says, secret, section, text } from "./fields.ts";
-import { releaseName, releaseNames } from "./releases.ts";
+import { ownName, releaseNames } from "./releases.ts";
 import type { Rule } from "./rule.ts";
 
 /** Values of a Helm chart. */
@@ -61,17 +61,15 @@ export const charts = says(
       v.optional(username),
       "the mirror asks for none",
     ),
-    certManager: chart("The chart of cert-manager", "certManager", plain, { releaseName: releaseName.certManager }),
-    reflector: chart("The chart of Reflector", "reflector", plain, { releaseName: releaseName.reflector }),
+    certManager: chart("The chart of cert-manager", "certManager", plain, ownName.certManager),
+    reflector: chart("The chart of Reflector", "reflector", plain, ownName.reflector),
     istio: chart(
       "Istio's three charts, which share a version",
       "istio",
       says("Values of each of the three.", v.optional(map({ base: plain, istiod: plain, gateway: plain })), "none"),
       { releaseNames },
     ),
-    externalSecrets: chart("The chart of External Secrets", "externalSecrets", plain, {
-      releaseName: releaseName.externalSecrets,
-    }),
+    externalSecrets: chart("The chart of External Secrets", "externalSecrets", plain, ownName.externalSecrets),
     vault: chart("The chart of Vault", "vault", plain, {}),
   }),
 );

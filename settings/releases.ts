@@ -12,9 +12,12 @@ const helmName = text(
 const CONSEQUENCE =
   "Its objects are named and labelled by it, and a Deployment's labels can never change: never change it on a running stack.";
 
-const named = (release: string) => says(`Name of the Helm release. ${CONSEQUENCE}`, v.optional(helmName, release));
+const named = (release: string) => ({
+  releaseName: says(`Name of the Helm release. ${CONSEQUENCE}`, v.optional(helmName, release)),
+});
 
-export const releaseName = {
+/** Of the charts whose release may have a name of its own, the field for it. */
+export const ownName = {
   certManager: named("cert-manager"),
   reflector: named("reflector"),
   externalSecrets: named("external-secrets"),

@@ -14,7 +14,7 @@ import type { LiveObject } from "../tools/adopt/cluster.ts";
 import { find, withOurs } from "../tools/adopt/find.ts";
 import type { Plan } from "../tools/adopt/plan.ts";
 import { planOf } from "../tools/adopt/planning.ts";
-import { reproduce } from "../tools/adopt/settings.ts";
+import { type Reproduction, reproduce } from "../tools/adopt/settings.ts";
 import { articleCluster } from "./tools/adopt/article.ts";
 import { memoryCluster } from "./tools/adopt/memory-cluster.ts";
 
@@ -46,15 +46,16 @@ export interface Article {
   /** All of the cluster's objects, the charts' too. */
   readonly live: readonly LiveObject[];
   readonly plan: Plan;
+  readonly reproduction: Reproduction;
   /** The program with the settings that reproduce the cluster. */
   readonly graph: Graph;
   /** What was said to each chart before, by its name. */
   readonly chartValues: Readonly<Record<string, Record<string, unknown>>>;
 }
 
-/** Finds the article's cluster and plans its takeover, with the command's own code. */
-export async function articlePlan(): Promise<Article> {
-  const recorded = (config: StackConfig) => record(() => runProgram(), "live", config, willingCloud());
+/** Finds the article's cluster and plans its takeover by a stack, with the command's own code. */
+export async function articlePlan(stack = "live"): Promise<Article> {
+  const recorded = (config: StackConfig) => record(() => runProgram(), stack, config, willingCloud());
   const look = async (live: readonly LiveObject[]) => {
     const cluster = memoryCluster(live);
     const found = await find(cluster);
@@ -67,7 +68,7 @@ export async function articlePlan(): Promise<Article> {
   const chartValues = Object.fromEntries(reproduction.own.map(({ chart, values }) => [chart, values]));
   // Once more with all that is in the charts, as the world has them.
   const live = withChartObjects(articleCluster(), openWorld(upAs(graph, chartValues, emptyWorld())));
-  return { live, plan: (await look(live)).plan, graph, chartValues };
+  return { ...(await look(live)), live, graph, chartValues };
 }
 
 const KEY_IS_IN = [

@@ -2,12 +2,18 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { projectDirectory } from "../project/stack.ts";
 
-// README.ko.md is README.md in Korean, as far as a machine can compare them. Whether the sentences mean the same, only a
-// reader knows.
+// README.ko.md is README.md in Korean, and the tour from ArgoCD is in both, as far as a machine can compare them. Whether the
+// sentences mean the same, only a reader knows.
 
 const read = (file: string) => readFile(`${projectDirectory}${file}`, "utf8");
-const english = await read("README.md");
-const korean = await read("README.ko.md");
+const pairs = await Promise.all(
+  ["README", "docs/from-argocd"].map(async (name) => ({
+    name,
+    file: name.replace("docs/", ""),
+    english: await read(`${name}.md`),
+    korean: await read(`${name}.ko.md`),
+  })),
+);
 
 /** The blocks between fences, without comments, and of pictures their nodes and arrows alone. */
 const codeOf = (page: string) =>
@@ -22,15 +28,20 @@ const proseOf = (page: string) =>
   page
     .replaceAll(/^```[\s\S]*?^```$/gm, "")
     .split("\n")
-    .filter((line) => line !== "" && !/^\[\S+\]\(README/.test(line));
+    .filter((line) => line !== "" && !/^\[\S+\]\(\S+\.md\)$/.test(line));
 
 const spansOf = (line: string) => [...new Set(line.match(/`[^`]+`/g))].sort();
-const linksOf = (line: string) => [...line.matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target).sort();
+/** A heading has another name in the other language. */
+const linksOf = (line: string) =>
+  [...line.matchAll(/\]\(([^)]+)\)/g)]
+    .map(([, target = ""]) => target.replace(/README(\.ko)?\.md(#.*)?$/, "README"))
+    .sort();
 const kindOf = (line: string) => /^(#+|-|\|)(?= |-)/.exec(line)?.[0] ?? "text";
 
-describe("the Korean README", () => {
-  it("is linked from README.md, and links back", () => {
-    expect([english.split("\n")[2], korean.split("\n")[2]]).toEqual(["[한국어](README.ko.md)", "[English](README.md)"]);
+describe.each(pairs)("the Korean $name", ({ file, english, korean }) => {
+  it("is linked from the English one, and links back", () => {
+    const linkOf = (page: string) => page.split("\n").find((line) => /^\[\S+\]\(\S+\.md\)$/.test(line));
+    expect([linkOf(english), linkOf(korean)]).toEqual([`[한국어](${file}.ko.md)`, `[English](${file}.md)`]);
   });
 
   it("has the same headings, paragraphs, items and rows, with the same code and links in each", () => {

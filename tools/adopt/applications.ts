@@ -42,13 +42,13 @@ interface Application extends LiveObject {
   readonly spec?: {
     readonly source?: Source;
     readonly sources?: readonly Source[];
-    readonly destination?: { readonly namespace?: string };
+    readonly destination?: { readonly namespace?: string; readonly server?: string; readonly name?: string };
     readonly syncPolicy?: { readonly automated?: Json };
   };
   readonly operation?: object;
   readonly status?: {
     readonly resources?: readonly Tracked[];
-    readonly sync?: { readonly revision?: string; readonly revisions?: readonly string[] };
+    readonly sync?: { readonly status?: string; readonly revision?: string; readonly revisions?: readonly string[] };
     readonly operationState?: { readonly phase?: string };
   };
 }
@@ -65,16 +65,23 @@ export function applicationsIn(live: readonly LiveObject[]): ApplicationFound[] 
 function applicationOf({ metadata = {}, spec = {}, status = {} }: Application): ApplicationFound {
   const revisions = status.sync?.revisions ?? (status.sync?.revision === undefined ? [] : [status.sync.revision]);
   const sources = spec.sources ?? (spec.source === undefined ? [] : [spec.source]);
+  // What it installs elsewhere is none of this cluster's.
+  const resources = isHere(spec.destination) ? (status.resources ?? []) : [];
   return {
     namespace: metadata.namespace ?? "",
     name: metadata.name ?? "",
     uid: metadata.uid ?? "",
-    sources: sources.map((source, index) => sourceOf(source, revisions[index])),
+    sources: isHere(spec.destination) ? sources.map((source, index) => sourceOf(source, revisions[index])) : [],
     destination: spec.destination?.namespace ?? "",
     automated: spec.syncPolicy?.automated ?? null,
-    objects: (status.resources ?? []).filter(({ hook }) => hook !== true).map(tracked),
+    isSynced: status.sync?.status === "Synced",
+    objects: resources.filter(({ hook }) => hook !== true).map(tracked),
   };
 }
+
+/** Whether an Application installs in the cluster that ArgoCD is in: https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/#clusters */
+const isHere = ({ server = "", name = "" }: { readonly server?: string; readonly name?: string } = {}) =>
+  name === "" ? /^(|https:\/\/kubernetes\.default\.svc)$/.test(server) : name === "in-cluster";
 
 function sourceOf(
   { repoURL = "", chart, targetRevision = "", helm = {} }: Source,

@@ -9,6 +9,7 @@ import type { ChartName } from "../../settings/chart-ownership.ts";
 import type { ChartValues } from "../../settings/charts.ts";
 import { isRecord } from "../../settings/fields.ts";
 import type { Balanced } from "../../settings/load-balancer.ts";
+import { spelled } from "../../settings/rule.ts";
 import { charts as known } from "../../versions.ts";
 import { RELEASE } from "../repair/find.ts";
 import type { Found, Installation } from "./found.ts";
@@ -90,7 +91,7 @@ export function sourcesOf(own: readonly Installation[], hasMirror: boolean): { c
   let charts: ChartValues = {};
   const rows: Row[] = [];
   for (const installation of own) {
-    const { chart, version, release, repoURL, valueFiles } = installation;
+    const { chart, version, release, repoURL, valueFiles, application, objects } = installation;
     const { key, part } = PLACES[chart as Ours];
     const subject = subjectOf(installation);
     if (version === undefined)
@@ -104,6 +105,12 @@ export function sourcesOf(own: readonly Installation[], hasMirror: boolean): { c
           `is ${version}, ${other.chart} ${other.version}`,
           "bring Istio's charts to one version in ArgoCD",
         ),
+      );
+    if (application !== undefined && objects.length === 0)
+      rows.push(row("refuse", subject, "tells of nothing that it has made", "sync it in ArgoCD, and run this again"));
+    if (application !== undefined && !application.isSynced)
+      rows.push(
+        row("see", subject, "is not synced: what it would make is not what is there", "argocd app diff says where"),
       );
     if (valueFiles.length > 0)
       rows.push(
@@ -163,11 +170,30 @@ export function valuesOf(
     const ours = isRecord(release?.values) ? release.values : {};
     const result = reproduced(installation, ours, there, loadBalancer);
     rows.push(...result.rows);
+    rows.push(...loginsIn(result.values).map((path) => loginRow(chart, path)));
     if (Object.keys(result.values).length === 0) continue;
     charts = merged(charts, { [key]: { values: part === undefined ? result.values : { [part]: result.values } } });
   }
   return { charts, rows };
 }
+
+const LOGIN = /(password|passwd|token|api_?key|private_?key|client_?secret)$/i;
+
+/** Where a chart's values seem to hold a login. */
+function loginsIn(values: ChartValues, at: readonly string[] = []): string[] {
+  return Object.entries(values).flatMap(([key, value]) => {
+    if (isRecord(value)) return loginsIn(value, [...at, key]);
+    return typeof value === "string" && value !== "" && LOGIN.test(key) ? [spelled([...at, key])] : [];
+  });
+}
+
+const loginRow = (chart: ChartName, path: string) =>
+  row(
+    "refuse",
+    `values of ${chart}`,
+    `${path} looks like a login, and would stand in clear in the stack's file`,
+    "have the chart read it from a Secret, in ArgoCD first",
+  );
 
 /** Labels of the gateway's pods, by which the program's Gateway and Service find them. */
 const GATEWAY_LABELS = { app: GATEWAY_RELEASE, istio: "ingressgateway" };

@@ -34,6 +34,8 @@ export interface ApplicationFound extends Place {
   readonly destination: string;
   /** `spec.syncPolicy.automated`; null where it syncs only when told. */
   readonly automated: Json;
+  /** Whether what it would make is what is there. */
+  readonly isSynced: boolean;
   /** What it tracks; the hooks of charts are left out. */
   readonly objects: readonly ObjectName[];
   readonly parent?: ParentFound | undefined;

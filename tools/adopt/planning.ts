@@ -117,7 +117,8 @@ function madeBySet(application: ApplicationFound, all: readonly ApplicationFound
       "refuse",
       `Application ${application.namespace}/${application.name}`,
       `is made by ApplicationSet ${set.namespace}/${set.name}, which makes it again whatever is done to it`,
-      "set spec.syncPolicy.preserveResourcesOnDeletion there, take it out of its generators, and run this again",
+      "there, set spec.syncPolicy.applicationsSync to create-update, and take it out of the generators; then kubectl " +
+        `-n ${application.namespace} patch application ${application.name} --type merge -p '{"metadata":{"ownerReferences":null}}', and run this again`,
     ),
   ];
 }
@@ -125,7 +126,7 @@ function madeBySet(application: ApplicationFound, all: readonly ApplicationFound
 /** What somebody must do about what makes the Applications, so that they are not made again. */
 function parentRows(applications: readonly ApplicationFound[], all: readonly ApplicationFound[]): Row[] {
   const children = new Map<ApplicationFound, string[]>();
-  for (const { name, parent } of applications) {
+  for (const { name, parent } of fromTheTop(applications, all)) {
     const found = parent && applicationAt(parent, all);
     if (found !== undefined) children.set(found, [...(children.get(found) ?? []), name]);
   }
@@ -134,7 +135,7 @@ function parentRows(applications: readonly ApplicationFound[], all: readonly App
       "see",
       `Application ${namespace}/${name}`,
       `makes ${names.join(", ")}; it syncs no more by itself`,
-      "take them out of its Git before it is synced again, or it makes them again",
+      "let it sync again when the platform's Applications are out of Git; before that it would make them again",
     ),
   );
 }

@@ -1,3 +1,4 @@
+import { CERT_MANAGER_CHART } from "../../components/cert-manager.ts";
 import { GATEWAY_CHART } from "../../components/ingress-gateway.ts";
 import { ISTIO_CHARTS } from "../../components/istio.ts";
 import { CHART_INPUTS, chartOf } from "../../components/release.ts";
@@ -73,7 +74,7 @@ function narrowerRange({ before, after }: Change): string | undefined {
 function rangeOf(release: Registration) {
   const { chart, version } = chartOf(release.inputs);
   const unknown = "0.0.0";
-  const certManager = chart === "cert-manager" ? version : unknown;
+  const certManager = chart === CERT_MANAGER_CHART ? version : unknown;
   return supportedKubernetes({ istio: isIstios(release) ? version : unknown, certManager })[0];
 }
 

@@ -191,6 +191,32 @@ describe("an Application with others' objects", () => {
     ).toBe(false);
   });
 
+  it("is not touched where it installs the same in another cluster", async () => {
+    const source = { repoURL: "https://charts.jetstack.io", chart: "cert-manager", targetRevision: "v1.19.0" };
+    const elsewhere = application(
+      "cert-manager-elsewhere",
+      { source, destination: { server: "https://192.0.2.1:6443", namespace: "cert-manager" } },
+      [{ group: "apps", version: "v1", kind: "Deployment", namespace: "cert-manager", name: "cert-manager" }],
+    );
+    const changed = await plan([...articleCluster(), elsewhere]);
+    expect(linesOf(changed, "stays")).toContain(
+      "Application argocd/cert-manager-elsewhere: has nothing of the platform's",
+    );
+    expect(JSON.stringify(changed.actions)).not.toContain("elsewhere");
+  });
+
+  it("is told of where it is not synced", async () => {
+    const changed = await plan(
+      articleBut("Application", "reflector", (object) => ({
+        ...object,
+        status: { ...(object.status as object), sync: { status: "OutOfSync", revision: "10.0.17" } },
+      })),
+    );
+    expect(linesOf(changed, "see")).toContain(
+      "Application argocd/reflector (reflector): is not synced: what it would make is not what is there",
+    );
+  });
+
   it("is not touched without one of the platform's", async () => {
     const other = application("shop", { destination: { namespace: "shop" } }, [
       { version: "v1", kind: "ConfigMap", namespace: "shop", name: "settings" },

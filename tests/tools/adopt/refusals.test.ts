@@ -79,6 +79,52 @@ describe("nothing is done", () => {
       "Application argocd/istiod (istiod): is 1.27.0, base 1.26.4",
     ],
     [
+      "where a login would stand in the stack's file",
+      "Application",
+      "reflector",
+      withSpec({
+        source: {
+          repoURL: "https://emberstack.github.io/helm-charts",
+          chart: "reflector",
+          helm: { parameters: [{ name: "proxy.password", value: "s3same" }] },
+        },
+      }),
+      "values of reflector: proxy.password looks like a login, and would stand in clear in the stack's file",
+    ],
+    [
+      "where ArgoCD does not say what it has made",
+      "Application",
+      "reflector",
+      (object) => ({ ...object, status: { sync: { status: "Synced", revision: "10.0.17" } } }),
+      "Application argocd/reflector (reflector): tells of nothing that it has made",
+    ],
+    [
+      "where a chart is in another namespace",
+      "Application",
+      "reflector",
+      withSpec({ destination: { server: "https://kubernetes.default.svc", namespace: "tools" } }),
+      "Application argocd/reflector (reflector): is in tools, the program's in kube-system",
+    ],
+    [
+      "where a Deployment has another name",
+      "Application",
+      "reflector",
+      (object) => ({
+        ...withSpec({
+          source: {
+            repoURL: "https://emberstack.github.io/helm-charts",
+            chart: "reflector",
+            helm: { releaseName: "copies", valuesObject: { fullnameOverride: "mine" } },
+          },
+        })(object),
+        status: {
+          sync: { status: "Synced", revision: "10.0.17" },
+          resources: [{ group: "apps", version: "v1", kind: "Deployment", namespace: "kube-system", name: "mine" }],
+        },
+      }),
+      "Deployment kube-system/copies-reflector: is called mine",
+    ],
+    [
       "where an ApplicationSet makes the Applications",
       "Application",
       "platform",
@@ -95,6 +141,7 @@ describe("nothing is done", () => {
     const { rows, actions } = await plan(articleBut(kind, name, change));
     expect(actions).toEqual([]);
     expect(linesOf({ rows, actions }, "refuse")).toContain(refusal);
+    expect(JSON.stringify(rows)).not.toContain("s3same");
   });
 
   it("where there is nothing", async () => {

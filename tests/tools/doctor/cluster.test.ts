@@ -182,7 +182,7 @@ const faults: Fault[] = [
     },
     found: {
       "kubernetes: namespaces":
-        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
+        "problem: namespace istio-system exists, made by the ArgoCD Application istio → the program makes it itself: npm run adopt -- --stack <stack> takes it over; if it is somebody else's, move what is in it, then kubectl delete namespace istio-system; if a run of this stack made it, leave it: npm run repair -- --stack <stack>",
     },
   },
   {
