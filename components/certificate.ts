@@ -1,10 +1,12 @@
 import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
 import * as pulumi from "@pulumi/pulumi";
+import type { CertificateSettings } from "../settings/certificate.ts";
 import type { RecordsSettings } from "../settings/cloudflare.ts";
 import { awaited } from "./awaited.ts";
 import { challengeHook } from "./challenge.ts";
 import type { Issuer } from "./issuer.ts";
 import { ISTIO_NAMESPACE } from "./istio.ts";
+import { reflectedTo, reflection } from "./reflector.ts";
 
 /** The Secret with the wildcard certificate and its key; its copies have the same name. */
 export const TLS_SECRET = "cert-manager-tls-wildcard-cluster";
@@ -17,6 +19,7 @@ export interface WildcardCertificateArgs {
   readonly namespace: string;
   /** DNS names: the wildcard and the name it stands on. */
   readonly hosts: readonly string[];
+  readonly key: CertificateSettings["key"];
   /** The ClusterIssuer that signs. */
   readonly issuer: Pick<Issuer, "issuerName" | "directory">;
   /** What the program writes to the zone, which is then looked at before each issuance. @default - it is not looked at */
@@ -56,6 +59,7 @@ export class WildcardCertificate extends pulumi.ComponentResource {
           // No common name: Let's Encrypt's newer profiles leave it out, and no client reads it.
           dnsNames: [...args.hosts],
           issuerRef: { kind: "ClusterIssuer", name: args.issuer.issuerName },
+          privateKey: privateKeys[args.key],
           secretTemplate: { annotations: reflection(args.copies) },
         },
       },
@@ -69,21 +73,11 @@ export class WildcardCertificate extends pulumi.ComponentResource {
   }
 }
 
-const REFLECTION = "reflector.v1.k8s.emberstack.com/reflection";
-
-/**
- * Reflector's annotations: copy without being asked, to these namespaces alone. It reads an empty list as all.
- * https://github.com/emberstack/kubernetes-reflector/blob/v10.0.17/README.md
- */
-function reflection(copies: readonly string[] | "all"): Record<string, string> {
-  const namespaces = copies === "all" ? "" : copies.join(",");
-  return {
-    [`${REFLECTION}-allowed`]: "true",
-    [`${REFLECTION}-allowed-namespaces`]: namespaces,
-    [`${REFLECTION}-auto-enabled`]: "true",
-    [`${REFLECTION}-auto-namespaces`]: namespaces,
-  };
-}
+const privateKeys = {
+  "ecdsa-p256": { algorithm: "ECDSA", size: 256 },
+  // cert-manager's own choice, said so that it stays.
+  "rsa-2048": { algorithm: "RSA", size: 2048 },
+} as const satisfies Record<CertificateSettings["key"], object>;
 
 /** The copies that stay: Reflector goes before it could take them away, and their namespaces are others'. */
 function keptCopies(copies: readonly string[] | "all"): string[] {
@@ -97,11 +91,17 @@ export const CERTIFICATE_INPUTS = {
   names: "spec.dnsNames",
   issuer: "spec.issuerRef",
   copies: "spec.secretTemplate",
+  key: "spec.privateKey",
 } as const;
 
 /** Where the key of a Certificate with these inputs is copied to. */
 export function copiesOf(inputs: Readonly<Record<string, unknown>>): string[] | "all" {
   const { secretTemplate } = (inputs.spec ?? {}) as { secretTemplate?: { annotations?: Record<string, string> } };
-  const namespaces = secretTemplate?.annotations?.[`${REFLECTION}-auto-namespaces`] ?? "";
-  return namespaces === "" ? "all" : namespaces.split(",");
+  return reflectedTo(secretTemplate?.annotations ?? {});
+}
+
+/** The key of a Certificate with these inputs; of one that does not say, cert-manager's choice. */
+export function keyOf({ spec }: Readonly<Record<string, unknown>>): string {
+  const { algorithm = "RSA", size = 2048 } = (spec as ICertificate["spec"])?.privateKey ?? {};
+  return algorithm === "ECDSA" ? `ECDSA P-${size}` : `${algorithm} ${size}`;
 }

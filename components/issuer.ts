@@ -3,12 +3,14 @@ import type { IACMEChallengeSolver } from "@kubernetes-models/cert-manager/acme.
 import type { IACMEIssuer } from "@kubernetes-models/cert-manager/acme.cert-manager.io/v1/ACMEIssuer";
 import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
 import type { IClusterIssuer } from "@kubernetes-models/cert-manager/cert-manager.io/v1/ClusterIssuer";
+import type { IIssuer } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Issuer";
 import type { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
 import * as pulumi from "@pulumi/pulumi";
 import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
 import { awaited } from "./awaited.ts";
 import { previewHook } from "./preview-hook.ts";
+import { reflection } from "./reflector.ts";
 import { TOKEN_REF } from "./token-secret.ts";
 
 /** The ClusterIssuer of the CA in the cluster, and the Secret with its certificate. */
@@ -53,7 +55,7 @@ export class Issuer extends pulumi.ComponentResource {
         },
       );
     } else {
-      certificateAuthority(name, this.issuerName, args.namespace, this);
+      certificateAuthority(name, { issuer: this.issuerName, namespace: args.namespace }, this);
     }
 
     this.registerOutputs({ issuerName: this.issuerName });
@@ -72,6 +74,13 @@ export class Issuer extends pulumi.ComponentResource {
     );
   }
 }
+
+/** The ClusterIssuers that the program makes, the one of the certificate first. */
+export const issuerNames = (issuer: IssuerSettings): string[] =>
+  issuer.kind === "ca" ? [CA_ISSUER, rootOf(CA_ISSUER)] : [issuerName(issuer)];
+
+/** Signs a CA's own certificate. */
+const rootOf = (issuer: string) => `${issuer}-root`;
 
 /** The key in the Secret that binds an ACME account. */
 const EAB_KEY = "hmac-key";
@@ -93,20 +102,30 @@ export function issuerName(issuer: IssuerSettings): string {
   }
 }
 
+export interface CertificateAuthorityArgs {
+  /** Name of the issuer, and of the CA's Certificate and Secret. */
+  readonly issuer: string;
+  /** cert-manager's namespace, where the CA is kept. */
+  readonly namespace: string;
+  /** The one namespace whose Certificates it signs. @default - every namespace's */
+  readonly signsIn?: string;
+  /** Lifetime of the CA's certificate. @default - cert-manager's 90 days, with renewal */
+  readonly duration?: string;
+}
+
 /**
- * A CA that cert-manager makes and keeps in the cluster, and the ClusterIssuer that signs with it.
+ * A CA that cert-manager makes and keeps in the cluster, and who signs with it: a ClusterIssuer, that a Certificate of any
+ * namespace may name, or an Issuer, that only those beside it may.
  *
- * @param namespace cert-manager's, where it looks for the CA's Secret, which has the issuer's name
- * @param duration lifetime of the CA's certificate. @default - cert-manager's 90 days, with renewal
+ * An Issuer finds its CA beside it alone. Reflector copies it there from where that of a ClusterIssuer is: so one that
+ * becomes the other keeps its key, where a Certificate that moves would get another.
  */
 export function certificateAuthority(
   name: string,
-  issuer: string,
-  namespace: string,
+  { issuer, namespace, signsIn, duration }: CertificateAuthorityArgs,
   parent: pulumi.Resource,
-  duration?: string,
 ): CustomResource {
-  const selfSigned = clusterIssuer(`${name}-root`, `${issuer}-root`, { selfSigned: {} }, { parent });
+  const selfSigned = clusterIssuer(`${name}-root`, rootOf(issuer), { selfSigned: {} }, { parent });
   const root = awaited<ICertificate>(
     `${name}-root-certificate`,
     {
@@ -117,16 +136,25 @@ export function certificateAuthority(
         isCA: true,
         commonName: issuer,
         secretName: issuer,
-        issuerRef: { kind: "ClusterIssuer", name: `${issuer}-root` },
+        issuerRef: { kind: "ClusterIssuer", name: rootOf(issuer) },
         ...(duration !== undefined && { duration }),
+        ...(signsIn !== undefined && { secretTemplate: { annotations: reflection([signsIn]) } }),
       },
     },
     READY_SECONDS,
     // An issuer that does not get ready must fail itself, not the certificate that waits for it.
     { parent, dependsOn: [selfSigned] },
   );
+  const spec = { ca: { secretName: issuer } };
   // Without the root's Secret the issuer is not Ready.
-  return clusterIssuer(name, issuer, { ca: { secretName: issuer } }, { parent, dependsOn: [root] });
+  const opts = { parent, dependsOn: [root] };
+  if (signsIn === undefined) return clusterIssuer(name, issuer, spec, opts);
+  return awaited<IIssuer>(
+    name,
+    { apiVersion: "cert-manager.io/v1", kind: "Issuer", metadata: { name: issuer, namespace: signsIn }, spec },
+    READY_SECONDS,
+    opts,
+  );
 }
 
 /**

@@ -1,7 +1,9 @@
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
+import { SCOPE_GATEWAYS } from "../settings/istio-ownership.ts";
 import type { Size } from "../settings/size.ts";
+import type { Door } from "../settings/tenancy.ts";
 import { GATEWAY_CHART } from "./ingress-gateway.ts";
 import { oneMinorAtATime } from "./istio-step.ts";
 import { chartRelease } from "./release.ts";
@@ -10,6 +12,8 @@ import { requests, spread } from "./sizing.ts";
 export interface IstioArgs {
   readonly chart: IstioChart;
   readonly size: Size;
+  /** Who, beside the platform, may route hosts through its gateway. */
+  readonly routes: Door;
 }
 
 /** Where the control plane and the ingress gateway run; the namespace is the stack's own, and goes with a destroy. */
@@ -51,7 +55,11 @@ export class Istio extends pulumi.ComponentResource {
         source: args.chart,
         releaseName: args.chart.releaseNames.istiod,
         namespace: namespace.metadata.name,
-        values: sizes[args.size],
+        values: {
+          // Mesh-wide: no Gateway selects pods of another namespace than its own, ours or anybody's.
+          ...(args.routes !== "all" && { env: { [SCOPE_GATEWAYS]: "true" } }),
+          ...sizes[args.size],
+        },
         overrides: args.chart.values?.istiod,
       },
       {

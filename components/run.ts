@@ -1,22 +1,34 @@
 import * as pulumi from "@pulumi/pulumi";
 import { explainTakenNames } from "./adoption.ts";
-import { awaitLateWebhooks } from "./late-webhook.ts";
+import { awaitLateAdmission } from "./late-admission.ts";
 
 /**
- * What holds for the whole run: no secret in its debug log, a way out of every name that is taken, and patience with webhooks
- * that do not answer yet.
+ * What holds for the whole run: no secret in its debug log, a way out of every name that is taken, and patience with what judges
+ * and is late.
  *
  * To be called before the first resource is registered.
  */
 export function guardRun(): void {
   keepSecretsOutOfDebugLog();
   explainTakenNames();
-  awaitLateWebhooks();
+  awaitLateAdmission();
 }
 
 /** Those that this stack has, in the same order. */
 export const present = <T extends readonly unknown[]>(...items: T) =>
   items.filter((item): item is Exclude<T[number], false | undefined> => item !== undefined && item !== false);
+
+/**
+ * Options of what these providers make. Each call names what must be there before: nothing, or everything with its reason on
+ * the line above.
+ */
+export const madeBy =
+  (providers: Record<string, pulumi.ProviderResource>) =>
+  (...before: (pulumi.Resource | false | undefined)[]): pulumi.ComponentResourceOptions => ({
+    providers,
+    // The reason of each is where it is named.
+    dependsOn: present(...before),
+  });
 
 /** Marks a secret in what the engine sends: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/nodejs/runtime/rpc.ts */
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";

@@ -1,5 +1,6 @@
 import type { IClusterSecretStore } from "@kubernetes-models/external-secrets/external-secrets.io/v1/ClusterSecretStore";
 import * as pulumi from "@pulumi/pulumi";
+import type { Door } from "../settings/tenancy.ts";
 import type { VaultSettings } from "../settings/vault.ts";
 import type { SecretKey, VaultLogin } from "../settings/vault-login.ts";
 import { awaited } from "./awaited.ts";
@@ -7,6 +8,10 @@ import { awaited } from "./awaited.ts";
 export interface SecretStoreArgs extends Pick<VaultSettings, "clusterAddress" | "namespace" | "mount" | "login"> {
   /** The CA that signed Vault's certificate: its PEM, or where in the cluster it is. @default - the system's trusted roots */
   readonly ca?: string | SecretKey;
+  /** The namespace of the Secret that is brought into the cluster. */
+  readonly reader: string;
+  /** Who else may use it. */
+  readonly guests: Door;
 }
 
 /** Seconds for External Secrets to log in to Vault; it takes less than one. */
@@ -29,6 +34,7 @@ export class SecretStore extends pulumi.ComponentResource {
         kind: "ClusterSecretStore",
         metadata: { name: this.storeName },
         spec: {
+          ...conditionsOf(args),
           provider: {
             vault: {
               server: args.clusterAddress,
@@ -48,6 +54,10 @@ export class SecretStore extends pulumi.ComponentResource {
     this.registerOutputs({ storeName: this.storeName });
   }
 }
+
+/** It is no admission: what another namespace asks for is taken, and never synced. */
+const conditionsOf = ({ reader, guests }: SecretStoreArgs) =>
+  guests === "all" ? {} : { conditions: [{ namespaces: [...new Set([reader, ...guests])] }] };
 
 function caOf(ca: SecretStoreArgs["ca"]) {
   if (ca === undefined) return {};

@@ -1,4 +1,4 @@
-import { LATE_WEBHOOK, secondsToRetry } from "../components/late-webhook.ts";
+import { secondsToRetry } from "../components/late-admission.ts";
 
 /**
  * Seconds until the program has something tried again that failed; undefined when it has not.
@@ -7,4 +7,4 @@ import { LATE_WEBHOOK, secondsToRetry } from "../components/late-webhook.ts";
  * @param errors of all tries so far, the newest first
  */
 export const retryAfter = (errorHooks: readonly string[], errors: readonly string[]): number | undefined =>
-  errorHooks.includes(LATE_WEBHOOK) ? secondsToRetry(errors) : undefined;
+  secondsToRetry(errorHooks, errors);

@@ -73,7 +73,7 @@ export const acmeEabHmacKey = says(
   "required with acme.eab",
 );
 
-interface AcmeGiven {
+export interface AcmeGiven {
   readonly acme: v.InferOutput<typeof acme>;
   readonly acmeEabHmacKey?: string | undefined;
 }
@@ -151,6 +151,9 @@ const directoryOf = (server: string) =>
 /** Whether it is one of Let's Encrypt's servers, by its name in the settings or its URL. */
 export const isLetsEncrypt = (server: string) =>
   Object.values<string>(letsEncrypt).includes(URL.parse(directoryOf(server) ?? "")?.href ?? "");
+
+/** Whether it is Let's Encrypt's staging server, by its name in the settings or its URL. */
+export const isStaging = (server: string) => URL.parse(directoryOf(server) ?? "")?.href === letsEncrypt.staging;
 
 /** Whether this version of cert-manager, such as "v1.21.2", can wait a set time for DNS. */
 function canWait(version: string): boolean {

@@ -11,6 +11,9 @@ function networkOf(cidr: string): string | undefined {
   return `${[24, 16, 8, 0].map((shift) => Math.floor(network / 2 ** shift) % 256).join(".")}/${bits}`;
 }
 
+/** Whether these let in as good as everybody: all of IPv4, or half of it. */
+export const isEverybody = (cidrs: readonly string[]) => cidrs.some((cidr) => /\/[01]$/.test(cidr));
+
 const EXAMPLE = "203.0.113.0/24";
 
 export const cidr = v.pipe(

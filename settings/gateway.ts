@@ -1,7 +1,11 @@
 import * as v from "valibot";
-import { oneOf, says, section } from "./fields.ts";
+import { type AcmeGiven, isStaging } from "./acme.ts";
+import { oneOf, says, section, whole } from "./fields.ts";
 import type { LoadBalancerGiven } from "./load-balancer.ts";
 import type { Rule } from "./rule.ts";
+
+/** As long as the list that browsers bring along asks for at most: https://hstspreload.org/ */
+const TWO_YEARS = 63_072_000;
 
 export const gateway = says(
   "The Istio ingress gateway.",
@@ -12,10 +16,15 @@ export const gateway = says(
       v.optional(oneOf("LoadBalancer", "NodePort", "ClusterIP")),
       "LoadBalancer with `loadBalancer`, else ClusterIP",
     ),
+    hstsSeconds: says(
+      "How long browsers ask for a host over HTTPS alone once they have seen it: max-age of Strict-Transport-Security, on every answer of a service, in the place of its own. Begin with little: nothing but time takes it back, or 0, which tells browsers to forget it. Not with acme.server staging.",
+      v.optional(whole("seconds", 0, TWO_YEARS)),
+      "services say it themselves, or nobody does",
+    ),
   }),
 );
 
-interface GatewayGiven extends LoadBalancerGiven {
+interface GatewayGiven extends LoadBalancerGiven, AcmeGiven {
   readonly gateway: v.InferOutput<typeof gateway>;
 }
 
@@ -26,15 +35,23 @@ export const gatewayRules: readonly Rule<GatewayGiven>[] = [
     when: (given) => given.loadBalancer !== undefined && serviceTypeOf(given) !== "LoadBalancer",
     allowed: 'nothing but "LoadBalancer" with loadBalancer, whose contract it is; remove one of the two',
   },
+  {
+    key: "gateway.hstsSeconds",
+    reads: ["acme.server"],
+    when: ({ gateway, acme }) => gateway.hstsSeconds !== undefined && isStaging(acme.server),
+    allowed:
+      "nothing with Let's Encrypt's staging server, whose certificate browsers do not trust: they would let nobody past the warning any more; remove it, or set acme.server to production",
+  },
 ];
 
-const serviceTypeOf = ({ gateway, loadBalancer }: GatewayGiven) =>
+const serviceTypeOf = ({ gateway, loadBalancer }: Omit<GatewayGiven, "acme">) =>
   gateway.serviceType ?? (loadBalancer === undefined ? "ClusterIP" : "LoadBalancer");
 
-/** The Istio ingress gateway: the lowest TLS version, and the type of its Service. */
+/** The Istio ingress gateway: the lowest TLS version, the type of its Service, and for how long it asks for HTTPS alone. */
 export type GatewaySettings = ReturnType<typeof gatewayOf>;
 
-export const gatewayOf = (given: GatewayGiven) => ({
+export const gatewayOf = (given: Omit<GatewayGiven, "acme">) => ({
   minTls: given.gateway.minTls,
   serviceType: serviceTypeOf(given),
+  hstsSeconds: given.gateway.hstsSeconds,
 });

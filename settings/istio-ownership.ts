@@ -23,6 +23,10 @@ const istios = [
   own("global.resourceScope", "the program needs all that the chart makes", { is: "all" }),
 ];
 
+/** Keeps the gateway's pods to the Gateways of their own namespace: https://github.com/istio/istio/blob/1.31.4/pilot/pkg/features/pilot.go */
+export const SCOPE_GATEWAYS = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE";
+const SCOPED = "a Gateway of any namespace could select the gateway's pods";
+
 /** What of the values of Istio's three charts is the program's. */
 export const istioOwnership = {
   base: {
@@ -50,6 +54,12 @@ export const istioOwnership = {
       own("global.configValidation", "what the program writes is checked by this webhook", { is: true }),
       own("istiodRemote.enabled", INJECTION, { is: false }),
       own("istiodRemote.injectionURL", INJECTION, { is: "" }),
+      own(`env.${SCOPE_GATEWAYS}`, SCOPED, { setting: "tenancy.routes", is: "true" }),
+      // Written after env, so that it would replace what stands there.
+      ownAt(["envVarFrom", /^\d+$/, "name"], SCOPED, {
+        setting: "tenancy.routes",
+        having: new RegExp(`^${SCOPE_GATEWAYS}$`),
+      }),
       own("configMap", "istiod and the gateway read the mesh's configuration from it", { is: true }),
       own("base.enableIstioConfigCRDs", CRDS, { is: true }),
       ...["profile", "global.profile"].map((key) =>

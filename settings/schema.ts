@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { acme, acmeEabHmacKey, acmeRules } from "./acme.ts";
+import { certificate } from "./certificate.ts";
 import { charts, chartsPassword, chartsRules } from "./charts.ts";
 import { cloudflare, cloudflareApiToken, cloudflareRules } from "./cloudflare.ts";
 import { cluster, clusterRules } from "./cluster.ts";
@@ -14,6 +15,7 @@ import type { Rule } from "./rule.ts";
 import { services } from "./services.ts";
 import { size } from "./size.ts";
 import { definedTags, freeformTags, tagsRules } from "./tags.ts";
+import { tenancy, tenancyRules } from "./tenancy.ts";
 import { vault } from "./vault.ts";
 import { vaultRules } from "./vault-rules.ts";
 
@@ -32,11 +34,13 @@ export const fields = {
   cloudflareApiToken,
   vault,
   externalSecrets,
+  certificate,
   reflector,
   gateway,
   charts,
   chartsPassword,
   services,
+  tenancy,
 };
 
 export const schema = map(fields);
@@ -70,6 +74,7 @@ export const rules: readonly Rule<Given>[] = [
   ...chartsRules,
   ...cloudflareRules,
   ...gatewayRules,
+  ...tenancyRules,
   ...vaultRules,
   ...domainRules,
   ...limitRules,

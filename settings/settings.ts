@@ -1,4 +1,5 @@
 import { type IssuerSettings, issuerOf } from "./acme.ts";
+import type { CertificateSettings } from "./certificate.ts";
 import { type ChartsSettings, chartsOf } from "./charts.ts";
 import { type RecordsSettings, recordsOf, tokenOf } from "./cloudflare.ts";
 import { type Cluster, clusterOf } from "./cluster.ts";
@@ -12,6 +13,7 @@ import type { ReflectorSettings } from "./reflector.ts";
 import { type Service, servicesOf } from "./services.ts";
 import type { Size } from "./size.ts";
 import { tagsOf } from "./tags.ts";
+import { type TenancySettings, tenancyOf } from "./tenancy.ts";
 import { type Phase, type VaultSettings, vaultOf } from "./vault.ts";
 
 /** What a stack asks for: every default filled in, every rule kept. */
@@ -33,10 +35,12 @@ export interface Settings {
   /** Absent without a DNS token. */
   readonly vault?: VaultSettings | undefined;
   readonly externalSecrets: ExternalSecretsSettings;
+  readonly certificate: CertificateSettings;
   readonly reflector: ReflectorSettings;
   readonly gateway: GatewaySettings;
   readonly charts: ChartsSettings;
   readonly services: Service[];
+  readonly tenancy: TenancySettings;
 }
 
 /**
@@ -63,7 +67,7 @@ export function parseSettings(config: StackConfig): Settings {
   const { given, mistakes } = judge(config);
   if (mistakes.length > 0)
     throw new SettingsError([`${mistakes.length} mistake(s) in the stack's configuration:`, ...mistakes].join("\n"));
-  const { domain, size, cluster, loadBalancer, externalSecrets, reflector, services } = given;
+  const { domain, size, cluster, loadBalancer, externalSecrets, certificate, reflector, services } = given;
   const baseDomain = baseDomainOf(given);
   const token = tokenOf(given);
   const vault = vaultOf(given, token);
@@ -79,9 +83,11 @@ export function parseSettings(config: StackConfig): Settings {
     records: recordsOf(given, baseDomain),
     vault,
     externalSecrets: { ...externalSecrets, install: externalSecrets.install && vault !== undefined },
+    certificate,
     reflector,
     gateway: gatewayOf(given),
     charts: chartsOf(given),
     services: servicesOf(services, baseDomain),
+    tenancy: tenancyOf(given),
   };
 }

@@ -1,12 +1,15 @@
+import { isEverybody } from "./cidr.ts";
 import type { Settings } from "./settings.ts";
 import { supportWarnings } from "./support.ts";
+import { openings } from "./tenancy.ts";
 
 /**
  * What an operator should know before these settings are applied; none of it stops an `up`.
  *
  * @param today the date that support windows are compared with
  */
-export function warnings({ reflector, vault, records, charts, domain, baseDomain }: Settings, today: Date): string[] {
+export function warnings(settings: Settings, today: Date): string[] {
+  const { reflector, vault, records, charts, domain, baseDomain, loadBalancer, tenancy } = settings;
   const expiresDays = vault?.token.kind === "scoped" ? vault.token.expiresDays : undefined;
   const notes: [applies: boolean, note: string][] = [
     [
@@ -25,9 +28,14 @@ export function warnings({ reflector, vault, records, charts, domain, baseDomain
       records?.proxied === true && baseDomain !== domain,
       `cloudflare.proxied is true: Cloudflare's own certificate covers *.${domain} only; *.${baseDomain} needs a paid edge certificate`,
     ],
+    [
+      records?.proxied === true && isEverybody(loadBalancer?.allowedCidrs ?? []),
+      "cloudflare.proxied is true and loadBalancer.allowedCidrs lets everybody in: who finds the address out goes past Cloudflare, and all that it keeps away; allow its ranges alone, https://www.cloudflare.com/ips/",
+    ],
   ];
   return [
     ...notes.filter(([applies]) => applies).map(([, note]) => note),
+    ...openings(tenancy, baseDomain),
     ...supportWarnings({ certManager: charts.certManager.version, istio: charts.istio.version }, today),
   ];
 }

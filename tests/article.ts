@@ -5,7 +5,7 @@ import { asked, type Graph, graphOf, isMade } from "../sandbox/schedule/graph.ts
 import { replayUp } from "../sandbox/schedule/up.ts";
 import { willingCloud } from "../sandbox/schedule/willing-cloud.ts";
 import type { ApplicationSpec } from "../sandbox/world/argocd.ts";
-import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { emptyWorld, peaceful } from "../sandbox/world/beginnings.ts";
 import { type Item, keyOf, type State } from "../sandbox/world/state.ts";
 import { openWorld } from "../sandbox/world/systems.ts";
 import type { Latencies, World } from "../sandbox/world/world.ts";
@@ -67,12 +67,12 @@ export async function articlePlan(stack = "live"): Promise<Article> {
   const graph = graphOf(reproduction.registrations);
   const chartValues = Object.fromEntries(reproduction.own.map(({ chart, values }) => [chart, values]));
   // Once more with all that is in the charts, as the world has them.
-  const live = withChartObjects(articleCluster(), openWorld(upAs(graph, chartValues, emptyWorld())));
+  const live = withChartObjects(articleCluster(), openWorld(upAs(graph, chartValues, peaceful(emptyWorld()))));
   return { ...(await look(live)), live, graph, chartValues };
 }
 
 const KEY_IS_IN = [
-  ...["argocd", "cert-manager", "default", "external-secrets", "istio-system", "kube-system", "shop", "vault"],
+  ...["argocd", "cert-manager", "default", "evil", "external-secrets", "istio-system", "kube-system", "shop", "vault"],
 ];
 
 /** The state of a world in which these charts are up, as Helm has installed them. */
@@ -153,7 +153,7 @@ function trackedOf({ kind, namespace, name }: Item): Tracked {
 
 /** A state of the world with the article's cluster in it, for a seed. */
 export function articleState({ graph, chartValues, live }: Article, seed?: number, latencies?: Latencies): State {
-  const beginning = openWorld(emptyWorld(seed));
+  const beginning = openWorld(peaceful(emptyWorld(seed)));
   beginning.put({ kind: "Namespace", name: "shop", spec: {} });
   const world = openWorld(upAs(graph, chartValues, beginning.state, latencies));
   // ArgoCD renders charts, and makes no release.

@@ -16,11 +16,13 @@ const bound: Where = (variant) => variant.includes("bound");
 const table: Record<"always" | "with Vault's content", Record<string, Where>> = {
   always: {
     "ingress-gateway → istio": everywhere,
+    "istio → route-policy": everywhere,
     "istio-istiod → istio-base": everywhere,
     "routes → istio": everywhere,
     "routes → vault-server": installed,
     "vault-tls → cert-manager": withTls,
     "vault-tls → istio": withTls,
+    "vault-tls → reflector": withTls,
     "vault-tls → vault-server": withTls,
     "vault-tls-ca → vault-tls-ca-root-certificate": withTls,
     "vault-tls-ca-root-certificate → vault-tls-ca-root": withTls,
@@ -30,6 +32,7 @@ const table: Record<"always" | "with Vault's content", Record<string, Where>> = 
   "with Vault's content": {
     "certificate → issuer": everywhere,
     "issuer → cert-manager": withoutToken,
+    "issuer → certificate-policy": everywhere,
     "issuer → issuer-eab": bound,
     "issuer → issuer-root-certificate": withoutToken,
     "issuer → token-secret": withToken,

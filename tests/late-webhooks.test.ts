@@ -4,7 +4,7 @@ import { replayDestroy } from "../sandbox/schedule/destroy.ts";
 import { type Graph, graphOf } from "../sandbox/schedule/graph.ts";
 import { latenciesFor } from "../sandbox/schedule/latencies.ts";
 import { replayUp, type UpOutcome } from "../sandbox/schedule/up.ts";
-import { emptyWorld } from "../sandbox/world/beginnings.ts";
+import { emptyWorld, peaceful } from "../sandbox/world/beginnings.ts";
 import { abandonReleases, deleteRecord } from "../sandbox/world/helm.ts";
 import { seedsFrom } from "./faults.ts";
 import { registrationsOf } from "./harness.ts";
@@ -41,7 +41,8 @@ const momentOf = (seed: number) => 2 + ((seed * 37) % 150);
 const plays: Record<string, Play> = {
   "an up right after a destroy": (graph, seed) => {
     const latencies = latenciesFor(seed);
-    const { world } = replayUp(graph, { state: emptyWorld(seed), latencies });
+    // What others make before the platform is there, with definitions that a destroy has left, no policy judges.
+    const { world } = replayUp(graph, { state: peaceful(emptyWorld(seed)), latencies });
     replayDestroy(graph, world);
     return replayUp(graph, { state: world.state, latencies });
   },

@@ -110,7 +110,9 @@ describe.each(variants)("$name", (variant) => {
   });
 
   it("sends custom resources that their published schemas accept", () => {
-    for (const { inputs } of made.filter(isCustomResource)) {
+    // What the API server has itself is no chart's; a real one takes it in tests/cluster.
+    const defined = made.filter(isCustomResource).filter(({ type }) => !type.includes(".k8s.io/"));
+    for (const { inputs } of defined) {
       const manifest = structuredClone(inputs) as Properties & { spec: { acme?: { solvers: Properties[] } } };
       // Newer than the published schema; where it comes from stands in components/issuer.ts.
       for (const solver of manifest.spec.acme?.solvers ?? []) delete solver.waitInsteadOfSelfCheck;
@@ -121,7 +123,7 @@ describe.each(variants)("$name", (variant) => {
 
   it("waits for Ready, with a timeout, where a controller says it", () => {
     const awaited = made.filter(({ inputs }) =>
-      ["ClusterSecretStore", "ExternalSecret", "ClusterIssuer", "Certificate"].includes(String(inputs.kind)),
+      ["ClusterSecretStore", "ExternalSecret", "ClusterIssuer", "Issuer", "Certificate"].includes(String(inputs.kind)),
     );
     for (const { inputs, options } of awaited) {
       expect((inputs.metadata as { annotations: Properties }).annotations["pulumi.com/waitFor"]).toBe(
@@ -163,7 +165,7 @@ describe.each(variants)("$name", (variant) => {
 });
 
 describe("the program's text", () => {
-  it("has the reason of every dependsOn on the line above it", async () => {
+  it("has the reason of every dependency on the line above it", async () => {
     const components = await readdir(`${projectDirectory}components`, { recursive: true });
     const files = ["index.ts", ...components.filter((it) => it.endsWith(".ts")).map((file) => `components/${file}`)];
     const bare: string[] = [];
@@ -171,7 +173,7 @@ describe("the program's text", () => {
     for (const file of files) {
       const lines = (await readFile(`${projectDirectory}${file}`, "utf8")).split("\n").map((line) => line.trim());
       for (const [index, line] of lines.entries()) {
-        if (!/^dependsOn: /.test(line)) continue;
+        if (!/^(dependsOn: |in(Cluster|Vault)\()/.test(line)) continue;
         // A list of several has a reason for each.
         const end = /[[(]$/.test(line) ? lines.findIndex((later, at) => at > index && /^[\])],$/.test(later)) : index;
         const targets =
@@ -187,6 +189,6 @@ describe("the program's text", () => {
       }
     }
     expect(bare).toEqual([]);
-    expect(edges).toBe(19);
+    expect(edges).toBe(23);
   });
 });

@@ -41,7 +41,8 @@ describe("settings other than the defaults", () => {
       },
       externalSecrets: { namespace: "eso", serviceAccount: "reader" },
       reflector: { namespaces: ["edge"] },
-      gateway: { minTls: "1.3" },
+      certificate: { key: "rsa-2048" },
+      gateway: { minTls: "1.3", hstsSeconds: 300 },
       charts: {
         certManager: { values: { a: 1 } },
         reflector: { values: { b: 2 } },
@@ -49,6 +50,7 @@ describe("settings other than the defaults", () => {
         externalSecrets: { values: { f: 6 } },
       },
       services: [{ name: "web", namespace: "default", port: 80, service: "site", host: "apps.example.com" }],
+      tenancy: { routes: ["routes"], certificates: ["certificates"], secrets: ["secrets"] },
     };
     all = await registrationsOf("prod", changes, {}, willingCloud(withMount("kv")));
   });
@@ -57,6 +59,7 @@ describe("settings other than the defaults", () => {
   it("reach the certificate and the issuer", () => {
     expect(inputsOf("certificate").spec).toMatchObject({
       dnsNames: ["*.apps.example.com", "apps.example.com"],
+      privateKey: { algorithm: "RSA", size: 2048 },
       secretTemplate: {
         annotations: { "reflector.v1.k8s.emberstack.com/reflection-auto-namespaces": "edge,istio-system" },
       },
@@ -70,6 +73,7 @@ describe("settings other than the defaults", () => {
     expect(inputsOf("vault")).toMatchObject({ address: "https://vault.example.com", namespace: "team" });
     expect(inputsOf("vault-secret")).toMatchObject({ mount: "kv", name: "team/token" });
     expect(inputsOf("secret-store").spec).toEqual({
+      conditions: [{ namespaces: ["cert-manager", "secrets"] }],
       provider: {
         vault: {
           server: "https://vault.internal:8200",
@@ -104,12 +108,29 @@ describe("settings other than the defaults", () => {
     expect(inputsOf("tls-gateway").spec).toMatchObject({
       servers: [
         { hosts: ["*.apps.example.com", "apps.example.com"] },
-        { hosts: ["*.apps.example.com", "apps.example.com"], tls: { minProtocolVersion: "TLSV1_3" } },
+        {
+          hosts: [
+            "default/*.apps.example.com",
+            "istio-system/*.apps.example.com",
+            "routes/*.apps.example.com",
+            "default/apps.example.com",
+          ],
+          tls: { minProtocolVersion: "TLSV1_3" },
+        },
       ],
+    });
+    expect(JSON.stringify(inputsOf("route-policy").spec)).toContain('request.namespace in [\\"routes\\"]');
+    expect(inputsOf("certificate-policy").spec).toMatchObject({
+      validations: [{ expression: 'request.namespace in ["cert-manager","certificates"]' }],
     });
     expect(inputsOf("routes-default/web").spec).toMatchObject({
       hosts: ["apps.example.com"],
-      http: [{ route: [{ destination: { host: "site", port: { number: 80 } } }] }],
+      http: [
+        {
+          headers: { response: { set: { "Strict-Transport-Security": "max-age=300" } } },
+          route: [{ destination: { host: "site", port: { number: 80 } } }],
+        },
+      ],
     });
   });
 
@@ -196,6 +217,7 @@ describe("settings of Vault", () => {
     const vault = { address: "https://vault.example.org", clusterAddress: "https://vault.internal", auth, mount: "kv" };
     const all = await registrationsOf("prod", { vault }, {}, willingCloud(withMount("kv")));
     expect(named(all, "secret-store").inputs.spec).toEqual({
+      conditions: [{ namespaces: ["cert-manager"] }],
       provider: {
         vault: {
           server: "https://vault.internal",

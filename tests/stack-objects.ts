@@ -58,6 +58,8 @@ export const ADDRESS = expect.stringMatching(/^203\.0\.113\.\d+$/);
 
 /** What both stacks have, whatever their size. */
 export const common = {
+  ...policy("route-policy", "oke-platform-routes"),
+  ...policy("certificate-policy", "oke-platform-cluster-issuer-letsencrypt"),
   "continuity-facts": {
     input: {
       by: "id",
@@ -79,6 +81,7 @@ export const common = {
     kind: "ClusterSecretStore",
     metadata: { name: "vault-backend", annotations: waitFor },
     spec: {
+      conditions: [{ namespaces: ["cert-manager"] }],
       provider: {
         vault: {
           server: "http://vault.vault:8200",
@@ -118,6 +121,7 @@ export const common = {
       secretName: "cert-manager-tls-wildcard-cluster",
       dnsNames: [WILDCARD, BASE],
       issuerRef: { kind: "ClusterIssuer", name: "cluster-issuer-letsencrypt" },
+      privateKey: { algorithm: "ECDSA", size: 256 },
       secretTemplate: {
         annotations: {
           "reflector.v1.k8s.emberstack.com/reflection-allowed": "true",
@@ -138,7 +142,7 @@ export const common = {
         { port: { number: 80, name: "http", protocol: "HTTP" }, hosts: [WILDCARD, BASE], tls: { httpsRedirect: true } },
         {
           port: { number: 443, name: "https", protocol: "HTTPS" },
-          hosts: [WILDCARD, BASE],
+          hosts: [`argocd/${WILDCARD}`, `istio-system/${WILDCARD}`, `vault/${WILDCARD}`, `./${BASE}`],
           tls: { mode: "SIMPLE", credentialName: "cert-manager-tls-wildcard-cluster", minProtocolVersion: "TLSV1_2" },
         },
       ],
@@ -150,6 +154,26 @@ export const common = {
   "dns-records-base": record(BASE),
   "ingress-gateway-service": expect.anything(),
 };
+
+/** A policy, whose text tests/components has, and what puts it in force. */
+function policy(resource: string, name: string) {
+  const apiVersion = "admissionregistration.k8s.io/v1";
+  return {
+    [resource]: expect.objectContaining({ apiVersion, kind: "ValidatingAdmissionPolicy", metadata: { name } }),
+    [`${resource}-binding`]: {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicyBinding",
+      metadata: { name },
+      spec: { policyName: name, validationActions: ["Deny"] },
+    },
+  };
+}
+
+/** The Certificate with another private key. */
+export const withKey = (privateKey: object) => ({
+  ...common.certificate,
+  spec: { ...common.certificate.spec, privateKey },
+});
 
 export function virtualService(name: string, namespace: string, host: string, port: number) {
   return {

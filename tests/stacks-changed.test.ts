@@ -19,6 +19,8 @@ describe("a stack with other settings", () => {
     });
     const types = new Set(registrations.filter(({ custom }) => custom).map(({ type }) => type));
     expect([...types].sort()).toEqual([
+      "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy",
+      "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding",
       "kubernetes:cert-manager.io/v1:Certificate",
       "kubernetes:cert-manager.io/v1:ClusterIssuer",
       "kubernetes:core/v1:Namespace",
@@ -42,18 +44,34 @@ describe("a stack with other settings", () => {
     expect(named(registrations, "vault-secret").inputs.dataJson).toEqual(secretOf('{"cf-api-token":"dns-token-3"}'));
   });
 
-  it("adds one VirtualService for one service more, and changes nothing else", async () => {
-    const before = objects(await registrationsOf("prod"));
-    const services = [
-      { name: "grafana", namespace: "default", port: 3000 },
-      { name: "vault", namespace: "vault", port: 8200 },
-      { name: "argocd", namespace: "argocd", service: "argocd-server", port: 80 },
-    ];
-    const after = objects(await registrationsOf("prod", { services }));
-    expect(after).toEqual({
-      ...before,
-      "routes-default/grafana": virtualService("grafana", "default", "grafana", 3000),
-    });
+  const vault = { name: "vault", namespace: "vault", port: 8200 };
+  const argocd = { name: "argocd", namespace: "argocd", service: "argocd-server", port: 80 };
+
+  it("adds one VirtualService and a line in the table of hosts for one service more, and changes nothing else", async () => {
+    const before = objects(await registrationsOf("prod", { services: [vault, argocd] }));
+    const grafana = { name: "grafana", namespace: "argocd", port: 3000 };
+    const after = objects(await registrationsOf("prod", { services: [grafana, vault, argocd] }));
+    const changed = Object.keys(after).filter((name) => JSON.stringify(after[name]) !== JSON.stringify(before[name]));
+    expect(changed.sort()).toEqual(["route-policy", "routes-argocd/grafana"]);
+    expect(after["routes-argocd/grafana"]).toEqual(virtualService("grafana", "argocd", "grafana", 3000));
+    const lines = (policy: unknown) => JSON.stringify(policy, null, 1).replaceAll("\\n", "\n").split("\n");
+    const more = lines(after["route-policy"]).filter((line) => !lines(before["route-policy"]).includes(line));
+    expect(more).toEqual(['  \\"grafana.cluster.example.com\\": \\"argocd\\",']);
+  });
+
+  it("changes the Gateway, too, for the first service of a namespace, and for the last one", async () => {
+    const hosts = async (services: object[]) => {
+      const { spec } = named(await registrationsOf("prod", { services }), "tls-gateway").inputs;
+      return (spec as { servers: { hosts: string[] }[] }).servers.map((server) => server.hosts);
+    };
+    const plain = ["*.cluster.example.com", "cluster.example.com"];
+    const own = ["istio-system/*.cluster.example.com", "./cluster.example.com"];
+    expect(await hosts([])).toEqual([plain, own]);
+    expect(await hosts([vault])).toEqual([plain, [own[0], "vault/*.cluster.example.com", own[1]]]);
+    expect(await hosts([vault, { ...vault, name: "base", host: "cluster.example.com" }])).toEqual([
+      plain,
+      [own[0], "vault/*.cluster.example.com", "vault/cluster.example.com"],
+    ]);
   });
 
   it.each([

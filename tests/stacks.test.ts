@@ -16,6 +16,7 @@ import {
   requests,
   spread,
   token,
+  withKey,
 } from "./stack-objects.ts";
 
 // What the shipped stacks register, object by object and value by value. This proves what is asked for.
@@ -49,6 +50,7 @@ describe("lab", () => {
       ),
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.26.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.26.4", {
+        env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
         autoscaleEnabled: false,
         replicaCount: 1,
         global: { defaultPodDisruptionBudget: { enabled: false } },
@@ -94,6 +96,7 @@ describe("lab", () => {
       ),
       "load-balancer-ip": { compartmentId: COMPARTMENT, lifetime: "RESERVED", displayName: "oke-platform-lab" },
       "dns-token-1": token("lab"),
+      certificate: withKey({ algorithm: "RSA", size: 2048 }),
       issuer: issuer({}),
     });
     expect(named(registrations, "load-balancer-ip").options).toMatchObject({
@@ -168,6 +171,7 @@ describe("prod", () => {
       ),
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.31.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.31.4", {
+        env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
         autoscaleEnabled: true,
         autoscaleMin: 2,
         autoscaleMax: 5,

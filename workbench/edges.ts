@@ -16,7 +16,7 @@ import type { State } from "../sandbox/world/state.ts";
 // against the world until something goes wrong.
 
 /** How an edge earns its place, the plainest first. */
-const MERITS = ["refused", "times out", "not served", "slower", "destroy", "fails elsewhere"] as const;
+const MERITS = ["refused", "times out", "not served", "slower", "destroy", "fails elsewhere", "taken"] as const;
 
 export interface EarnedEdge extends Edge {
   readonly merit: (typeof MERITS)[number];
@@ -60,8 +60,8 @@ export function meritOf(
     best = { ...edge, ...found, seed };
     if (found.merit === MERITS[0]) return best;
   }
-  const moved = best === undefined ? failsElsewhere(graph, edge, { worldOf, ...inPhases }) : undefined;
-  return moved === undefined ? best : { ...edge, merit: "fails elsewhere", without: moved, seed: undefined };
+  const broken = best === undefined ? whenItFails(graph, edge, { worldOf, ...inPhases }) : undefined;
+  return broken === undefined ? best : { ...edge, ...broken, seed: undefined };
 }
 
 function whatWentWrong(
@@ -87,23 +87,26 @@ function whatWentWrong(
     : undefined;
 }
 
-/** Breaks what the edge points at, and looks whether anything but it fails. */
-function failsElsewhere(
+/** Breaks what the edge points at, and looks whether anything but it fails, or is anybody's then. */
+function whenItFails(
   graph: Graph,
   edge: Edge,
   { worldOf = emptyWorld, bootstrap }: Surroundings,
-): string | undefined {
+): Pick<EarnedEdge, "merit" | "without"> | undefined {
   for (const { urn: broken, name } of graph.get(edge.to)?.made ?? []) {
-    const names = (without?: Edge) =>
+    const play = (without?: Edge) =>
       replayUp(graph, {
         state: worldOf(),
         broken,
         ...(bootstrap && { bootstrap }),
         ...(without && { without }),
-      }).failures.map((failure) => failure.name);
-    const [withIt, withoutIt] = [names(), names(edge)];
-    const moved = withoutIt.find((failure) => !withIt.includes(failure));
-    if (moved) return `a failure of ${name} also shows at ${moved}`;
+      });
+    const [withIt, withoutIt] = [play(), play(edge)];
+    const isNew = (failure: string) => !withIt.failures.some((it) => it.name === failure);
+    const moved = withoutIt.failures.map((failure) => failure.name).find(isNew);
+    if (moved) return { merit: "fails elsewhere", without: `a failure of ${name} also shows at ${moved}` };
+    const taken = withoutIt.world.state.violations.find((it) => !withIt.world.state.violations.includes(it));
+    if (taken) return { merit: "taken", without: `when ${name} fails, ${taken}` };
   }
   return undefined;
 }

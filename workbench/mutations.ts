@@ -12,8 +12,8 @@ export interface Mutation {
 const program: Omit<Mutation, "area">[] = [
   {
     name: "the gateway does not wait for istiod",
-    find: 'waits for "auto" for ever. dependsOn: [istio],',
-    replace: 'waits for "auto" for ever.\ndependsOn: [],',
+    find: 'waits for "auto" for ever. istio,',
+    replace: 'waits for "auto" for ever.',
   },
   {
     name: "an issuer without a solver does not wait for cert-manager",
@@ -22,8 +22,8 @@ const program: Omit<Mutation, "area">[] = [
   },
   {
     name: "the certificate does not wait for the issuer",
-    find: "half an hour later at the certificate. dependsOn: [issuer],",
-    replace: "half an hour later at the certificate.\ndependsOn: [],",
+    find: "half an hour later at the certificate. issuer,",
+    replace: "half an hour later at the certificate.",
   },
   {
     name: "the issuer does not wait for its solver's token",
@@ -42,8 +42,8 @@ const program: Omit<Mutation, "area">[] = [
   },
   {
     name: "the token is written before its mount is made",
-    find: "before the engine is mounted. dependsOn: present(access),",
-    replace: "before the engine is mounted.\ndependsOn: [],",
+    find: "before the engine is mounted. access,",
+    replace: "before the engine is mounted.",
   },
   {
     name: "the store does not wait for External Secrets",
@@ -150,8 +150,8 @@ const world: Omit<Mutation, "area">[] = [
   },
   {
     name: "a certificate of another issuer still fits",
-    find: "secret?.spec.issuer === issuerOf(item) &&",
-    replace: "secret?.spec.issuer !== undefined &&",
+    find: "return issuer === name && issuerKind === kind &&",
+    replace: "return",
   },
   {
     name: "a self-check is two seconds quicker",

@@ -1,11 +1,11 @@
 import type { ICertificate } from "@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate";
-import type { IDestinationRule } from "@kubernetes-models/istio/networking.istio.io/v1/DestinationRule";
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SecretKey } from "../../settings/vault-login.ts";
 import { awaited } from "../awaited.ts";
 import { OWN_NAMESPACE } from "../destination.ts";
 import { certificateAuthority } from "../issuer.ts";
+import { reflection } from "../reflector.ts";
 import type { ServerTls } from "./server.ts";
 
 export interface VaultTlsArgs {
@@ -25,29 +25,41 @@ const READY_SECONDS = 300;
  */
 const LIFETIME = "87600h0m0s";
 
-/** Vault's TLS inside the cluster: a CA of its own, the server's certificate, and the gateway's trust in it. */
+/**
+ * The client's certificate and the CA's, and their copy beside the gateway. Not `vault-ca-for-gateway`: a Secret of that
+ * name, which cert-manager has made there, stays, and Reflector leaves what it did not make.
+ */
+const CLIENT_SECRET = "vault-ca-for-ingressgateway";
+
+/**
+ * Vault's TLS inside the cluster: a CA of its own, the server's certificate, and the gateway's trust in it. Only in Vault's
+ * namespace can a certificate be asked of this CA: whoever has one for Vault's name is sent what is meant for Vault.
+ */
 export class VaultTls extends pulumi.ComponentResource {
   /** Where the CA's certificate is found, for those who reach Vault. */
   readonly ca: SecretKey;
 
   constructor(name: string, args: VaultTlsArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultTls", name, {}, opts);
-    const issuerName = "vault-ca";
-    const clientSecret = "vault-ca-for-gateway";
+    const issuer = "vault-ca";
     const { namespace, secretName } = args.server;
     this.ca = { name: secretName, namespace, key: "ca.crt" };
 
-    const issuer = certificateAuthority(`${name}-ca`, issuerName, args.caNamespace, this, LIFETIME);
-    const certificate = (child: string, metadata: { name: string; namespace: string }, spec: object) =>
+    const authority = certificateAuthority(
+      `${name}-ca`,
+      { issuer, namespace: args.caNamespace, signsIn: namespace, duration: LIFETIME },
+      this,
+    );
+    const certificate = (child: string, secret: string, spec: object) =>
       awaited<ICertificate>(
         child,
         {
           apiVersion: "cert-manager.io/v1",
           kind: "Certificate",
-          metadata,
+          metadata: { name: secret, namespace },
           spec: {
-            secretName: metadata.name,
-            issuerRef: { kind: "ClusterIssuer", name: issuerName },
+            secretName: secret,
+            issuerRef: { kind: "Issuer", name: issuer },
             duration: LIFETIME,
             ...spec,
           },
@@ -56,20 +68,16 @@ export class VaultTls extends pulumi.ComponentResource {
         {
           parent: this,
           // An issuer that does not get ready must fail itself, not the certificate that waits for it.
-          dependsOn: [issuer],
+          dependsOn: [authority],
         },
       );
-    certificate(
-      `${name}-server`,
-      { name: secretName, namespace },
-      { dnsNames: serverNames(namespace), ipAddresses: ["127.0.0.1"] },
-    );
+    certificate(`${name}-server`, secretName, { dnsNames: serverNames(namespace), ipAddresses: ["127.0.0.1"] });
     // Istio takes a CA only from a Secret beside the gateway's pods, and cert-manager writes one only with a certificate.
-    certificate(
-      `${name}-client`,
-      { name: clientSecret, namespace: args.gatewayNamespace },
-      { commonName: "istio-ingressgateway", usages: ["client auth"] },
-    );
+    const client = certificate(`${name}-client`, CLIENT_SECRET, {
+      commonName: "istio-ingressgateway",
+      usages: ["client auth"],
+      secretTemplate: { annotations: reflection([args.gatewayNamespace]) },
+    });
     const host = `vault.${namespace}.svc.cluster.local`;
     new CustomResource(
       `${name}-from-gateway`,
@@ -81,10 +89,11 @@ export class VaultTls extends pulumi.ComponentResource {
           host,
           exportTo: OWN_NAMESPACE,
           trafficPolicy: {
-            tls: { mode: "SIMPLE", credentialName: clientSecret, sni: host, subjectAltNames: [host] },
+            // The Secret has the certificate's name. Told of it before it is there, the gateway would reach Vault no more.
+            tls: { mode: "SIMPLE", credentialName: client.metadata.name, sni: host, subjectAltNames: [host] },
           },
         },
-      } satisfies IDestinationRule,
+      },
       { parent: this },
     );
 

@@ -7,7 +7,10 @@ import { isInsideVault } from "./vault.ts";
 
 const example = (placeholder: string) => examples[placeholder] ?? placeholder;
 
-/** A world with a cluster, a zone, a network and a Vault, and nothing of the platform in it. */
+/**
+ * A world with a cluster, a zone, a network and a Vault, and nothing of the platform in it; and with attackers, of a team that
+ * has no service and of one that has.
+ */
 export function emptyWorld(seed = 1): State {
   const world = openWorld({
     now: 0,
@@ -20,7 +23,9 @@ export function emptyWorld(seed = 1): State {
     broken: [],
     faults: [],
   });
-  for (const name of ["default", "kube-system", "vault", "argocd"]) world.put({ kind: "Namespace", name, spec: {} });
+  for (const name of ["default", "kube-system", "vault", "argocd", "evil"])
+    world.put({ kind: "Namespace", name, spec: {} });
+  for (const namespace of ["evil", "argocd"]) world.put({ kind: "Attacker", namespace, name: "attacker", spec: {} });
   world.put({ kind: "Zone", name: example("<zone>"), spec: {} }, "zone0000000000000000000000sandbox");
   world.put({ kind: "Cluster", name: "cluster", spec: {} }, example("<OKE cluster OCID>"));
   world.put({ kind: "Vcn", name: "vcn", spec: {} }, example("<VCN OCID>"));
@@ -40,6 +45,12 @@ export function emptyWorld(seed = 1): State {
     spec: { accounts: ["external-secrets"], namespaces: ["external-secrets"], policies: ["external-secrets"] },
   });
   return world.state;
+}
+
+/** A world in which nobody wants what is not theirs. */
+export function peaceful(state: State): State {
+  for (const [key, { kind }] of Object.entries(state.items)) if (kind === "Attacker") delete state.items[key];
+  return state;
 }
 
 /** {@link emptyWorld} with a Vault that holds nothing. */

@@ -1,15 +1,24 @@
-import { isDeepStrictEqual } from "node:util";
+import { policyRefusal } from "./admission.ts";
 import { mayEditZone, propagation } from "./cloudflare.ts";
-import { customResource, lookAgain, runs, startsWith, workloadsOf } from "./kubernetes.ts";
+import {
+  type Acme,
+  authorityOf,
+  ISSUERS,
+  issuerOf,
+  issuerRetry,
+  register,
+  secretOf,
+  secretSeen,
+  signerOf,
+} from "./issuers.ts";
+import { customResource, lookAgain, runs, startsWith } from "./kubernetes.ts";
 import { backoff, HOUR, type Item, type Spec } from "./state.ts";
 import type { Happening, System, World } from "./world.ts";
 
-// cert-manager and the ACME server: issuers, certificates, challenges and limits.
+// cert-manager and the ACME server: certificates, challenges and limits.
 
 const WEEK = 7 * 24 * HOUR;
 
-/** Retries of issuers: https://github.com/cert-manager/cert-manager/blob/v1.20.0/pkg/controller/util.go#L39 */
-const issuerRetry = (tries: number) => backoff(5, 300, tries);
 /** Retries of challenges: https://github.com/cert-manager/cert-manager/blob/v1.20.0/pkg/controller/util.go#L51 */
 const challengeRetry = (tries: number) => backoff(5, 1800, tries);
 /** Waits after failed issuances: https://github.com/cert-manager/cert-manager/blob/v1.20.0/pkg/controller/certificates/trigger/trigger_controller.go#L274 */
@@ -18,103 +27,26 @@ const issuanceRetry = (failures: number) => backoff(HOUR, 32 * HOUR, failures - 
 /** Seconds for a signature inside the cluster, or for a Secret to be found fitting. */
 const AT_ONCE = 0.2;
 
-type Acme = {
-  server: string;
-  solvers: {
-    dns01: { cloudflare: { apiTokenSecretRef: { name: string; key: string } } };
-    waitInsteadOfSelfCheck?: string;
-  }[];
-  externalAccountBinding?: { keyID: string; keySecretRef: { name: string; key: string } };
-};
-
-/** Whether the cert-manager of this world looks for the Secrets of its issuers' solvers. */
-function looksForSecrets(world: World): boolean {
-  const [, major = 0, minor = 0] =
-    /(\d+)\.(\d+)/.exec(String(workloadsOf(world, "cert-manager")[0]?.spec.version)) ?? [];
-  return Number(major) > 1 || Number(minor) >= 21;
+/** What a private key is; RSA with 2048 bits where nothing says otherwise. */
+function keyOf({ spec }: Item): string {
+  const { algorithm = "RSA", size = algorithm === "RSA" ? 2048 : 256 } = (spec.privateKey ?? {}) as Spec;
+  return `${algorithm} ${size}`;
 }
 
-/**
- * Why an ACME issuer's solvers cannot work; undefined when they can.
- * https://github.com/cert-manager/cert-manager/blob/v1.21.0/pkg/issuer/acme/setup.go, validateDNSSolvers, new in v1.21.0.
- */
-function solverRefusal(world: World, issuer: Item): string | undefined {
-  for (const { name, key } of solverSecretsOf(issuer)) {
-    const { data } = world.item(`Secret cert-manager/${name}`)?.spec ?? {};
-    if (data === undefined) return `failed to get secret "${name}": secrets "${name}" not found`;
-    if ((data as Spec)[key] === undefined) return `the secret "${name}" does not have key "${key}"`;
-  }
-  return undefined;
-}
-
-/**
- * Why the account of an ACME issuer cannot be registered; undefined when it can. Whether its server asks for a binding
- * is the server's; that cert-manager must find a key that the issuer names, cert-manager's.
- * https://github.com/cert-manager/cert-manager/blob/v1.21.2/pkg/issuer/acme/setup.go, getEABKey
- */
-function accountRefusal(world: World, { spec }: Item): string | undefined {
-  const { server, externalAccountBinding: binding } = spec.acme as Acme;
-  const asked = world.item(`AcmeServer /${server}`)?.spec as { keyId: string; hmacKey: string } | undefined;
-  const { name = "", key = "" } = binding?.keySecretRef ?? {};
-  const secret = world.item(`Secret cert-manager/${name}`);
-  if (binding && secret?.ready !== true) return `failed to register ACME account: secrets "${name}" not found`;
-  if (asked === undefined) return undefined;
-  if (binding === undefined) return "400 urn:ietf:params:acme:error:externalAccountRequired";
-  const given = (secret?.spec.data as Spec | undefined)?.[key];
-  return asked.keyId === binding.keyID && asked.hmacKey === given
-    ? undefined
-    : "401 urn:ietf:params:acme:error:unauthorized: invalid external account binding";
-}
-
-const bindingSecretOf = ({ spec }: Item) => (spec.acme as Acme | undefined)?.externalAccountBinding?.keySecretRef.name;
-
-const solverSecretsOf = ({ spec }: Item) =>
-  ((spec.acme as Acme | undefined)?.solvers ?? []).map(({ dns01 }) => dns01.cloudflare.apiTokenSecretRef);
-
-const register: Happening = (world, item, tries) => {
-  if (!runs(world, "cert-manager")) return;
-  const { ca } = item.spec as { ca?: { secretName: string } };
-  const solvers =
-    (item.spec.acme === undefined ? undefined : accountRefusal(world, item)) ??
-    (looksForSecrets(world) ? solverRefusal(world, item) : undefined);
-  const keyPair = ca !== undefined && world.item(`Secret cert-manager/${ca.secretName}`) === undefined;
-  item.reason = solvers ?? (keyPair ? "Error getting keypair for CA issuer: secret not found" : "");
-  item.ready = item.reason === "";
-  if (!item.ready) {
-    // A missing Secret, or what a server refuses for good, is no error to cert-manager: only the event of a Secret
-    // brings the issuer back.
-    if (solvers === undefined) world.after(issuerRetry(tries), "register", item, tries + 1);
-    return;
-  }
-  // Certificates are watched together with their issuer: no retry to wait for.
-  for (const certificate of world.items("Certificate")) {
-    if (!certificate.ready && issuerOf(certificate) === item.name && certificate.status.issuing !== true)
-      world.after(0, "issue", certificate);
-  }
-};
-
-const issuerOf = (certificate: Item) => (certificate.spec.issuerRef as { name: string }).name;
 const hostsOf = (certificate: Item) => (certificate.spec.dnsNames ?? [certificate.spec.commonName]) as string[];
 
-/** What else of a Certificate decides whether another one is issued: its common name, and its key, usually RSA 2048. */
-function madeAs({ spec }: Item): Spec | undefined {
-  const { commonName, privateKey: { algorithm = "RSA", size = algorithm === "RSA" ? 2048 : 256 } = {} } = spec as {
-    commonName?: string;
-    privateKey?: { algorithm?: string; size?: number };
-  };
-  const made = {
-    ...(commonName !== undefined && { commonName }),
-    ...(`${algorithm} ${size}` !== "RSA 2048" && { algorithm, size }),
-  };
-  return Object.keys(made).length === 0 ? undefined : made;
-}
-
-/** The Secret when it still fits: https://cert-manager.io/docs/usage/certificate/#reissuance-triggered-by-expiry-and-renewal */
+/**
+ * The Secret when it still fits: https://cert-manager.io/docs/usage/certificate/#reissuance-triggered-by-expiry-and-renewal
+ * One that does not say who issued it fits a namespace's own issuer, of any name.
+ * https://github.com/cert-manager/cert-manager/blob/v1.21.2/internal/controller/certificates/policies/checks.go, SecretIssuerAnnotationsMismatch
+ */
 function fittingSecret(world: World, item: Item): Item | undefined {
   const secret = world.item(`Secret ${item.namespace}/${item.spec.secretName}`);
-  const isNamed = secret?.spec.issuer === issuerOf(item) && String(secret.spec.hosts) === String(hostsOf(item));
-  const fits = isNamed && isDeepStrictEqual(secret.spec.made, madeAs(item));
-  return fits ? secret : undefined;
+  if (secret === undefined || String(secret.spec.hosts) !== String(hostsOf(item))) return undefined;
+  if (secret.spec.commonName !== item.spec.commonName) return undefined;
+  const { name, kind } = issuerOf(item);
+  const { issuer = name, issuerKind = "Issuer" } = secret.spec;
+  return issuer === name && issuerKind === kind && keyOf(secret) === keyOf(item) ? secret : undefined;
 }
 
 function startCertificate(world: World, item: Item): void {
@@ -128,11 +60,19 @@ function startCertificate(world: World, item: Item): void {
   else world.after(0, "issue", item);
 }
 
-const issue: Happening = (world, item) => {
+const issue: Happening = (world, item, tries) => {
   if (!runs(world, "cert-manager")) return;
-  const issuer = world.item(`ClusterIssuer /${issuerOf(item)}`);
+  const issuer = signerOf(world, item);
   if (issuer?.ready !== true) {
-    item.reason = `Referenced "ClusterIssuer" not ready: ${issuerOf(item)}`;
+    const { name, kind } = issuerOf(item);
+    item.reason = `Referenced "${kind}" not ready: ${name}`;
+    return;
+  }
+  // Each issuance is a request of its own, which is judged like anybody's.
+  const refused = policyRefusal(world, "certificaterequests.cert-manager.io", { ...item, kind: "CertificateRequest" });
+  if (refused !== undefined) {
+    item.reason = refused;
+    world.after(issuerRetry(tries), "issue", item, tries + 1);
     return;
   }
   item.status.issuing = true;
@@ -149,7 +89,7 @@ const issue: Happening = (world, item) => {
 /** Let's Encrypt's limits: https://letsencrypt.org/docs/rate-limits/ */
 function acmeLimit(world: World, item: Item): string | undefined {
   const mine = world.state.acme.filter(
-    (entry) => entry.hosts === String(hostsOf(item)) && entry.issuer === issuerOf(item),
+    (entry) => entry.hosts === String(hostsOf(item)) && entry.issuer === issuerOf(item).name,
   );
   const within = (window: number, failed: boolean) =>
     mine.filter((entry) => entry.failed === failed && entry.at > world.now - window).length;
@@ -169,11 +109,11 @@ function failed(world: World, item: Item, reason: string): void {
 /** Writes the challenge's record for one name; names of one challenge follow each other. */
 const present: Happening = (world, item, tries) => {
   if (!runs(world, "cert-manager")) return;
-  const acme = world.item(`ClusterIssuer /${issuerOf(item)}`)?.spec.acme as Acme | undefined;
-  const solver = acme?.solvers[0];
-  if (solver === undefined) return;
+  const issuer = signerOf(world, item);
+  const solver = (issuer?.spec.acme as Acme | undefined)?.solvers[0];
+  if (issuer === undefined || solver === undefined) return;
   const { name, key } = solver.dns01.cloudflare.apiTokenSecretRef;
-  const token = (world.item(`Secret cert-manager/${name}`)?.spec.data as Record<string, string> | undefined)?.[key];
+  const token = (secretOf(world, issuer, name)?.spec.data as Record<string, string> | undefined)?.[key];
   // https://cert-manager.io/docs/configuration/acme/dns01/cloudflare/: the token must edit the zone and list it.
   if (token === undefined || !mayEditZone(world, token)) {
     item.reason =
@@ -197,7 +137,7 @@ const present: Happening = (world, item, tries) => {
 const validated: Happening = (world, item, valid) => {
   if (!runs(world, "cert-manager")) return;
   if (valid === 0) {
-    world.state.acme.push({ at: world.now, hosts: String(hostsOf(item)), failed: true, issuer: issuerOf(item) });
+    world.state.acme.push({ at: world.now, hosts: String(hostsOf(item)), failed: true, issuer: issuerOf(item).name });
     item.status.validated = 0;
     failed(world, item, "acme: authorization error: 403 urn:ietf:params:acme:error:unauthorized: No TXT record found");
     return;
@@ -209,7 +149,10 @@ const validated: Happening = (world, item, valid) => {
 
 function issued(world: World, item: Item): void {
   const serial = world.state.acme.length + 1;
-  world.state.acme.push({ at: world.now, hosts: String(hostsOf(item)), failed: false, issuer: issuerOf(item) });
+  const { name: issuer, kind: issuerKind } = issuerOf(item);
+  const signer = signerOf(world, item);
+  const signedBy = signer && authorityOf(world, signer, serial);
+  world.state.acme.push({ at: world.now, hosts: String(hostsOf(item)), failed: false, issuer });
   item.status = {};
   item.ready = true;
   item.reason = "";
@@ -218,8 +161,10 @@ function issued(world: World, item: Item): void {
     namespace: item.namespace,
     name: item.spec.secretName as string,
     spec: {
-      ...{ hosts: hostsOf(item), issuer: issuerOf(item), serial },
-      ...(madeAs(item) && { made: madeAs(item) }),
+      ...{ hosts: hostsOf(item), issuer, issuerKind, serial },
+      ...(item.spec.commonName !== undefined && { commonName: item.spec.commonName }),
+      ...(item.spec.privateKey !== undefined && { privateKey: item.spec.privateKey }),
+      ...(signedBy !== undefined && { signedBy }),
       ...(item.spec.isCA === true && { isCA: true }),
     },
   });
@@ -233,23 +178,13 @@ function annotate(world: World, secret: Item, certificate: Item): void {
   world.seen(secret);
 }
 
-/** The Secrets whose events bring an issuer back. */
-const awaitedBy = (world: World, issuer: Item) => [
-  bindingSecretOf(issuer),
-  ...(looksForSecrets(world) ? solverSecretsOf(issuer).map(({ name }) => name) : []),
-];
-
-/** Has issuers looked at again that wait for a Secret. */
-function secretSeen(world: World, { namespace, name }: Item): void {
-  if (namespace !== "cert-manager") return;
-  for (const issuer of world.items("ClusterIssuer"))
-    if (!issuer.ready && awaitedBy(world, issuer).includes(name))
-      world.after(world.seconds("solver's Secret"), "register", issuer);
-}
-
 /** Whether a Secret is a certificate for a host of the zone, and not one that a CA of the cluster made for its own. */
 const isPublic = (world: World, { spec }: Item) =>
   ((spec.hosts ?? []) as string[]).some((host) => world.items("Zone").some((zone) => host.endsWith(zone.name)));
+
+function startIssuer(world: World, item: Item): void {
+  if (runs(world, "cert-manager")) world.after(world.seconds(item.kind), "register", item);
+}
 
 export const certManager: System = {
   kinds: {
@@ -257,10 +192,9 @@ export const certManager: System = {
     ClusterIssuer: customResource("clusterissuers.cert-manager.io", {
       namespaced: false,
       seconds: 3,
-      start(world, item) {
-        if (runs(world, "cert-manager")) world.after(world.seconds("ClusterIssuer"), "register", item);
-      },
+      start: startIssuer,
     }),
+    Issuer: customResource("issuers.cert-manager.io", { namespaced: true, seconds: 1, start: startIssuer }),
     Certificate: customResource("certificates.cert-manager.io", {
       namespaced: true,
       start: startCertificate,
@@ -283,7 +217,7 @@ export const certManager: System = {
   },
   seen(world, item) {
     if (item.kind === "Secret") secretSeen(world, item);
-    if (startsWith(world, item, "cert-manager")) lookAgain(world, "ClusterIssuer", "Certificate");
+    if (startsWith(world, item, "cert-manager")) lookAgain(world, ...ISSUERS, "Certificate");
   },
   violations: (world) =>
     world

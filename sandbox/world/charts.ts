@@ -134,7 +134,7 @@ export const charts: Readonly<Record<string, Chart>> = {
     pods: { resources: { requests: { cpu: "500m", memory: "2048Mi" } } },
     objects: (release) => [
       ...services(release, ["istiod"]),
-      ...deployments(release, ["istiod"]),
+      ...deployments(release, ["istiod"], { env: release.values.env ?? {} }),
       validating(`istio-validator-${release.namespace}`, [
         istioValidation("rev.validation.istio.io", release.namespace),
       ]),

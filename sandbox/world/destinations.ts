@@ -1,5 +1,5 @@
 import type { Item, Spec } from "./state.ts";
-import { speaksTls } from "./vault.ts";
+import { speaksTls, trustsVault } from "./vault.ts";
 import type { World } from "./world.ts";
 
 // How a gateway speaks to the Services behind it, and whether that is what they understand.
@@ -69,7 +69,7 @@ export function protocolTo(
   const { credentialName, insecureSkipVerify } = policy.tls;
   // Its CA is looked for beside the client's pods; without one, those of the system are taken, which sign for no
   // Service of a cluster: https://istio.io/latest/docs/reference/config/networking/destination-rule/#ClientTLSSettings
-  const trusts = insecureSkipVerify === true || world.item(`Secret ${gateway}/${credentialName}`) !== undefined;
+  const trusts = insecureSkipVerify === true || trustsVault(world, world.item(`Secret ${gateway}/${credentialName}`));
   return trusts ? "https" : "https it does not trust";
 }
 

@@ -1,5 +1,5 @@
 import { customResource, lookAgain, runs, startsWith } from "./kubernetes.ts";
-import { mayRead, policiesOf, syncRetry, validateStore, vaultProvider } from "./secret-stores.ts";
+import { conditionRefusal, mayRead, policiesOf, syncRetry, validateStore, vaultProvider } from "./secret-stores.ts";
 import { fails, HOUR, type Item } from "./state.ts";
 import { vaultRefusal } from "./vault.ts";
 import type { Happening, Kind, System } from "./world.ts";
@@ -21,7 +21,10 @@ function pathIn(mount: string, key: string): string {
 const sync: Happening = (world, item, tries) => {
   const store = world.item(`ClusterSecretStore /${(item.spec.secretStoreRef as { name: string }).name}`);
   const data: Record<string, string> = {};
-  item.reason = store?.ready !== true ? "the ClusterSecretStore is not ready" : (vaultRefusal(world) ?? "");
+  item.reason =
+    store?.ready !== true
+      ? "the ClusterSecretStore is not ready"
+      : (conditionRefusal(store, item) ?? vaultRefusal(world) ?? "");
   if (fails(world.state, "sync", item.kind)) item.reason = "503: the service is unavailable";
   for (const { secretKey, remoteRef } of item.spec.data as {
     secretKey: string;

@@ -36,6 +36,55 @@ function enforce(world: World): void {
 
 export type Server = { hosts: string[]; tls?: { credentialName?: string; httpsRedirect?: boolean } };
 
+/** An entry of a Gateway's hosts: `<namespace>/<host>`, whose namespace is `.` for its own and `*` for any, as without one. */
+const entryOf = (entry: string) => {
+  const at = entry.indexOf("/");
+  return { namespace: at < 0 ? "*" : entry.slice(0, at), host: entry.slice(at + 1) };
+};
+
+/**
+ * Whether a VirtualService is one of a Gateway, by any of the names that Istio takes for it.
+ * https://github.com/istio/istio/blob/1.31.4/pilot/pkg/model/config.go (resolveGatewayName)
+ */
+export const isOf = ({ name, namespace }: Item, route: Item) =>
+  ((route.spec.gateways ?? []) as string[]).some((gateway) => {
+    const [first = "", second] = gateway.split("/");
+    const [short = "", where = route.namespace] = gateway.split(".");
+    if (second !== undefined) return second === name && (first === "." ? route.namespace : first) === namespace;
+    return short === name && where === namespace;
+  });
+
+/**
+ * Whether a server answers by a VirtualService for a host of its own, or for any that the wildcard `*` of it takes.
+ *
+ * @param host @default - any of the VirtualService's
+ */
+export const serves = (gateway: Item, { hosts, tls }: Server, route: Item, host?: string): boolean =>
+  isOf(gateway, route) &&
+  tls?.credentialName !== undefined &&
+  hosts
+    .map(entryOf)
+    .some(
+      (entry) =>
+        (entry.namespace === "*" ||
+          (entry.namespace === "." ? gateway.namespace : entry.namespace) === route.namespace) &&
+        (host === undefined ? (route.spec.hosts as string[]) : [host]).some(
+          (asked) => asked === "*" || entry.host === "*" || matchesHost(entry.host, asked),
+        ),
+    );
+
+/**
+ * Whether the gateway's pods take no notice of a Gateway, because it is in another namespace than theirs and istiod was told
+ * to keep them apart. https://github.com/istio/istio/blob/1.31.4/pilot/pkg/features/pilot.go
+ */
+export const isDark = (world: World, gateway: Item): boolean => {
+  const [pods] = workloadsOf(world, "gateway");
+  const [istiod] = workloadsOf(world, "istiod");
+  const { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: scope } = (istiod?.spec.env ?? {}) as Record<string, string>;
+  const isApart = (pods?.namespace ?? "istio-system") !== gateway.namespace;
+  return isApart && (scope === "true" || pods === undefined || istiod === undefined);
+};
+
 export const serversOf = (gateway: Item) => gateway.spec.servers as Server[];
 
 export const matchesHost = (pattern: string, host: string) =>
@@ -52,6 +101,7 @@ export const secretForGateway = (world: World, gateway: Item, name: string) =>
 
 /** What a Gateway shows to the world. */
 function shown(world: World, gateway: Item): string[] {
+  if (isDark(world, gateway)) return [];
   return serversOf(gateway).flatMap(({ hosts, tls }) => {
     if (tls?.credentialName === undefined) return [];
     const found: string[] = [];
@@ -59,7 +109,7 @@ function shown(world: World, gateway: Item): string[] {
     const issued = certificate && world.item(`Secret ${certificate.namespace}/${certificate.spec.secretName}`);
     if (issued === undefined) found.push(`Gateway ${gateway.name} listens while its Certificate is not Ready`);
     const copy = secretForGateway(world, gateway, tls.credentialName);
-    if (copy && hosts.some((host) => !covers(copy, host)))
+    if (copy && hosts.some((entry) => !covers(copy, entryOf(entry).host)))
       found.push(`Gateway ${gateway.name} presents a certificate for ${copy.spec.hosts} to ${hosts}`);
     return found;
   });

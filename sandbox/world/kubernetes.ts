@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { policyRefusal } from "./admission.ts";
 import { type Item, keyOf, Refusal, type Request, type Spec } from "./state.ts";
 import type { Happening, Kind, System, World } from "./world.ts";
 
@@ -54,12 +55,20 @@ export function customResource(
       if (!isDefined(world, definition))
         throw new Refusal(`no matches for kind "${request.kind}" in version "${group}/v1"`);
       if (namespaced) admitNamespace(world, request);
-      admitWebhook(world, definition);
+      refuse(refusalOf(world, definition, request));
     },
-    admitRemoval: (world) => admitWebhook(world, definition),
+    admitRemoval: (world) => refuse(webhookRefusal(world, definition)),
     apply,
     ...behaviour,
   };
+}
+
+/** What judges an object of a kind says, policies before webhooks; undefined when nothing refuses it. */
+export const refusalOf = (world: World, definition: string, request: Request): string | undefined =>
+  policyRefusal(world, definition, request) ?? webhookRefusal(world, definition);
+
+function refuse(refusal: string | undefined): void {
+  if (refusal !== undefined) throw new Refusal(refusal);
 }
 
 /** A webhook of a ValidatingWebhookConfiguration. */
@@ -81,14 +90,15 @@ export const webhooksOf = ({ spec }: Item) => spec.webhooks as Webhook[];
  * the end of a foreground deletion is an UPDATE.
  * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#failure-policy
  */
-function admitWebhook(world: World, definition: string): void {
+function webhookRefusal(world: World, definition: string): string | undefined {
   for (const configuration of world.items("ValidatingWebhookConfiguration"))
     for (const webhook of webhooksOf(configuration)) {
       const { name, judges, failurePolicy } = webhook;
       if (failurePolicy === "Ignore" || !judges.some((it) => it === definition || it === groupOf(definition))) continue;
       const silence = silenceOf(world, configuration, webhook);
-      if (silence) throw new Refusal(`Internal error occurred: failed calling webhook "${name}": ${silence}`);
+      if (silence) return `Internal error occurred: failed calling webhook "${name}": ${silence}`;
     }
+  return undefined;
 }
 
 /** Why a webhook cannot answer; undefined when it can. */

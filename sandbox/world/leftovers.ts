@@ -1,3 +1,4 @@
+import { isStolen } from "./attackers.ts";
 import { emptyWorld } from "./beginnings.ts";
 import type { Item, State } from "./state.ts";
 
@@ -18,13 +19,13 @@ const KEPT = [
 const isKeptByHelm = ({ spec }: Item) =>
   (spec.annotations as Record<string, string> | undefined)?.["helm.sh/resource-policy"] === "keep";
 
-/** What is there that was not before, but for leases, sorted; the definitions of a group as one. */
+/** What is there that was not before, but for leases and what attackers made, sorted; the definitions of a group as one. */
 export function remains({ items }: State, before: State["items"] = emptyWorld().items): string[] {
   const inGroups = (key: string) => key.replace(/^(CustomResourceDefinition )\/[^.]*/, "$1*");
   return [
     ...new Set(
       Object.keys(items)
-        .filter((key) => !(key in before) && !key.startsWith(LEASE))
+        .filter((key) => !(key in before) && !key.startsWith(LEASE) && !isStolen(key))
         .map(inGroups),
     ),
   ].sort();
@@ -32,7 +33,7 @@ export function remains({ items }: State, before: State["items"] = emptyWorld().
 
 /** What is there after a destroy that was not before, and that nothing asked to keep. */
 export function leftovers({ items }: State, before: State["items"] = emptyWorld().items): string[] {
-  const kept = (key: string) => KEPT.some((start) => key.startsWith(start));
+  const kept = (key: string) => isStolen(key) || KEPT.some((start) => key.startsWith(start));
   return Object.entries(items).flatMap(([key, item]) =>
     key in before || kept(key) || isKeptByHelm(item) ? [] : [key],
   );

@@ -28,7 +28,8 @@ const reflect: Happening = (world, source) => {
       annotation("auto-enabled") === "true" &&
       matches(annotation("allowed-namespaces"), namespace) &&
       matches(annotation("auto-namespaces"), namespace);
-    const { annotations: _, ...data } = source.spec;
+    // Its type and data alone: who issued it, annotations say.
+    const { annotations: _, issuer: __, issuerKind: ___, ...data } = source.spec;
     if (wanted) world.put({ kind: "Secret", namespace, name: source.name, spec: { ...data, reflects: origin } });
     else if (there) world.drop(there);
   }

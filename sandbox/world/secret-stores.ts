@@ -1,5 +1,5 @@
 import { backoff, type Item } from "./state.ts";
-import { speaksTls, vaultRefusal } from "./vault.ts";
+import { speaksTls, trustsVault, vaultRefusal } from "./vault.ts";
 import type { Happening, World } from "./world.ts";
 
 // How a store of External Secrets reaches Vault, and what its login may read there.
@@ -73,6 +73,14 @@ export function mayRead(world: World, policies: string[], mount: string, path: s
   );
 }
 
+/** https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/secretstore/client_manager.go */
+export function conditionRefusal(store: Item, { namespace }: Item): string | undefined {
+  const conditions = store.spec.conditions as { namespaces: string[] }[] | undefined;
+  return conditions === undefined || conditions.some(({ namespaces }) => namespaces.includes(namespace))
+    ? undefined
+    : `using cluster store "${store.name}" is not allowed from namespace "${namespace}": denied by spec.condition`;
+}
+
 /** Why a client that is set up like this cannot speak to an installed Vault. */
 function transportRefusal(world: World, { server, caProvider }: VaultProvider): string | undefined {
   const tls = speaksTls(world);
@@ -81,7 +89,9 @@ function transportRefusal(world: World, { server, caProvider }: VaultProvider): 
     return tls ? "Client sent an HTTP request to an HTTPS server" : "http: server gave HTTP response to HTTPS client";
   if (!tls) return undefined;
   const ca = caProvider && world.item(`Secret ${caProvider.namespace}/${caProvider.name}`);
-  return ca ? undefined : "tls: failed to verify certificate: x509: certificate signed by unknown authority";
+  return trustsVault(world, ca)
+    ? undefined
+    : "tls: failed to verify certificate: x509: certificate signed by unknown authority";
 }
 
 /** External Secrets' retries: https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/common/common.go#L113 */

@@ -1,5 +1,5 @@
 import { destinationOf, protocolOf, protocolTo } from "./destinations.ts";
-import { covers, matchesHost, secretForGateway, serversOf } from "./istio.ts";
+import { covers, isOf, matchesHost, secretForGateway, serversOf, serves } from "./istio.ts";
 import { workloadsOf } from "./kubernetes.ts";
 import { answers } from "./load-balancer.ts";
 import type { World } from "./world.ts";
@@ -14,14 +14,8 @@ export function problemsOf(world: World, host: string): string[] {
   };
   const route = world.items("VirtualService").find((it) => (it.spec.hosts as string[]).includes(host));
   expect(route?.ready, "no VirtualService routes it");
-  const gateway = world
-    .items("Gateway")
-    .find((it) => (route?.spec.gateways as string[] | undefined)?.includes(`${it.namespace}/${it.name}`));
-  const server =
-    gateway &&
-    serversOf(gateway).find(
-      ({ hosts, tls }) => tls?.credentialName && hosts.some((pattern) => matchesHost(pattern, host)),
-    );
+  const gateway = world.items("Gateway").find((it) => route && isOf(it, route));
+  const server = route && gateway && serversOf(gateway).find((it) => serves(gateway, it, route, host));
   expect(gateway?.ready && server, "no Gateway listens for it");
   const [pods] = workloadsOf(world, "gateway");
   if (route && pods) {

@@ -1,4 +1,6 @@
+import { admission } from "./admission.ts";
 import { argocd } from "./argocd.ts";
+import { attackers } from "./attackers.ts";
 import { certManager } from "./cert-manager.ts";
 import { cloudflare } from "./cloudflare.ts";
 import { externalSecrets } from "./external-secrets.ts";
@@ -19,6 +21,7 @@ import { type Latencies, type System, World } from "./world.ts";
 /** All systems. A controller comes before those that watch what it makes. */
 const systems: readonly System[] = [
   kubernetes,
+  admission,
   webhookCa,
   helm,
   cloudController,
@@ -30,6 +33,7 @@ const systems: readonly System[] = [
   reflector,
   istio,
   argocd,
+  attackers,
   visitors,
 ];
 

@@ -63,6 +63,22 @@ export function speaksTls(world: World): boolean | undefined {
   return pods && (pods.spec.values as VaultValues).global.tlsDisable === false;
 }
 
+const certificateOf = (world: World, { namespace }: Item) => world.item(`Secret ${namespace}/vault-tls`);
+
+/**
+ * The pods start when the Secret of their volume is there, and read it then alone: one that is issued anew is of no use to
+ * those that run. https://developer.hashicorp.com/vault/docs/configuration/listener/tcp#tls_cert_file
+ */
+function readCertificate(world: World): void {
+  const pods = podsOf(world);
+  const certificate = pods && certificateOf(world, pods);
+  if (certificate && runs(world, "vault")) pods.status.signedBy ??= certificate.spec.signedBy ?? "nobody";
+}
+
+/** Whether a Secret has the CA in it that signed the certificate of an installed Vault. */
+export const trustsVault = (world: World, secret: Item | undefined): boolean =>
+  secret !== undefined && (secret.spec.signedBy ?? "nobody") === podsOf(world)?.status.signedBy;
+
 /** Why Vault does not answer at all; undefined when it does, sealed or not. */
 export function vaultOutOfReach(world: World): string | undefined {
   const refused = "dial tcp: connect: connection refused";
@@ -71,9 +87,7 @@ export function vaultOutOfReach(world: World): string | undefined {
   if (vault.spec.installed !== true) return vault.spec.reachable === true ? undefined : refused;
   const pods = podsOf(world);
   if (pods === undefined || !runs(world, "vault")) return refused;
-  // A pod does not start before the Secret of its volume is there.
-  const certificate = world.item(`Secret ${pods.namespace}/vault-tls`);
-  return speaksTls(world) && certificate === undefined ? refused : undefined;
+  return speaksTls(world) && certificateOf(world, pods) === undefined ? refused : undefined;
 }
 
 /** Why nothing can be read or written in Vault; undefined when it can. */
@@ -139,5 +153,6 @@ export const vault: System = {
   kinds: { Vault: {}, ...content },
   seen(world, item) {
     if (item.kind === "StatefulSet" && item.spec.chart === "vault" && item.status.up === true) startVault(world, item);
+    if (item.kind === "StatefulSet" || item.kind === "Secret") readCertificate(world);
   },
 };

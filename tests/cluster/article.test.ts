@@ -112,7 +112,7 @@ async function stored(): Promise<Map<string, unknown>> {
 const told = ({ rows }: Plan) =>
   rows.flatMap(({ kind, subject }) => (kind === "keep" ? [] : [`${kind}: ${subject}`])).sort();
 const rollsIn = ({ rows }: Plan) =>
-  rows.filter(({ kind }) => kind === "roll" || kind === "refuse").map(({ text }) => text);
+  rows.flatMap(({ kind, subject, text }) => (kind === "roll" ? [`${subject}: ${text}`] : [])).sort();
 const orderOf = (actions: readonly Action[]) => [...new Set(actions.map((action) => action.do))];
 
 const hands = () => ({

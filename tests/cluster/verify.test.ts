@@ -122,7 +122,7 @@ describe("a cluster in which all is up", () => {
       "pass: ExternalSecret: cloudflare-token-secret is Ready: SecretSynced, secret synced",
       `pass: ClusterIssuer: ${ISSUER} is Ready: ACMEAccountRegistered`,
       "pass: Certificate: tls-wildcard-cluster is Ready: Ready, up to date",
-      `pass: certificate's Secret: cert-manager/${SECRET} has ${shown(pair)}`,
+      `pass: certificate's Secret: cert-manager/${SECRET} has ${shown(pair)}, ecdsa-p256`,
       `pass: gateway's copy: istio-system/${SECRET} is the same`,
       "pass: key elsewhere: nowhere but in cert-manager, istio-system",
       "pass: load balancer: at 203.0.113.7",

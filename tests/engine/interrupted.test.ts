@@ -96,8 +96,8 @@ describe("an engine that is killed inside a create", () => {
       said: "cert-manager/cert-manager (kubernetes:helm.sh/v3:Release) is there already",
     },
     {
-      key: "ClusterIssuer /vault-ca",
-      said: "vault-ca (kubernetes:cert-manager.io/v1:ClusterIssuer) is there already",
+      key: "Issuer vault/vault-ca",
+      said: "vault/vault-ca (kubernetes:cert-manager.io/v1:Issuer) is there already",
     },
   ])("leaves $key, which the next run names, with the command that takes it over", async ({ key, said }) => {
     const sandbox = await open();

@@ -126,6 +126,8 @@ describe("a cluster without Vault", () => {
       "PublicIp /oke-platform-fresh",
       "Secret cert-manager/cert-manager-tls-wildcard-cluster",
       "Secret cert-manager/vault-ca",
+      "Secret vault/vault-ca",
+      "Secret vault/vault-ca-for-ingressgateway",
       "Secret vault/vault-tls",
       "Vault /vault",
     ]);

@@ -9,9 +9,11 @@ const common = {
   size: "small",
   phase: "complete",
   externalSecrets: { install: true, namespace: "external-secrets", serviceAccount: "external-secrets" },
+  certificate: { key: "ecdsa-p256" },
   reflector: { namespaces: ["istio-system"] },
   charts: usualCharts,
   services: [],
+  tenancy: { routes: [], certificates: [], secrets: [] },
 };
 
 describe("what a stack asks for", () => {

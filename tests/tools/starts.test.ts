@@ -10,6 +10,7 @@ it.each([
   ["rotate", "tools/rotate.ts"],
   ["promote", "tools/promote.ts"],
   ["plan", "tools/plan.ts"],
+  ["adopt", "tools/adopt/adopt.ts"],
 ])("%s starts", async (script, file) => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [file, "--help"], { cwd: projectDirectory });
   expect(stdout).toMatch(new RegExp(`^Usage: npm run ${script} -- `));

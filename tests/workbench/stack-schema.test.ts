@@ -37,6 +37,7 @@ const full: Raw = {
   reflector: { namespaces: ["apps"] },
   charts: { istio: { values: { base: {} } } },
   services: [{ name: "vault", namespace: "vault", port: 8200 }],
+  tenancy: { routes: ["apps"], certificates: ["apps"], secrets: ["apps"] },
 };
 
 /** Every key, with those of the first of each list. */

@@ -29,7 +29,7 @@ const [IDLE_SECONDS, FINE_SECONDS] = [600, 60];
  * ends in a conflict wherever a value is another.
  * https://github.com/pulumi/pulumi-kubernetes/blob/94977969d/provider/pkg/await/await.go
  */
-export const UPSERT = { PULUMI_K8S_UPSERT_EXISTING_OBJECTS: "true", PULUMI_K8S_ENABLE_PATCH_FORCE: "true" } as const;
+const UPSERT = { PULUMI_K8S_UPSERT_EXISTING_OBJECTS: "true", PULUMI_K8S_ENABLE_PATCH_FORCE: "true" } as const;
 
 /** @throws with what has failed, and what to do */
 export async function act(action: Action, hands: Hands): Promise<void> {

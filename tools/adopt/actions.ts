@@ -40,7 +40,7 @@ export type PreparingAction =
   | { readonly do: "set-aside-record"; readonly record: Place };
 
 /** What cannot be undone by this command any more. */
-export type TakingAction =
+type TakingAction =
   /** Hands an object of Cloudflare's to the stack; `file` is what `pulumi import --file` reads. */
   | { readonly do: "import"; readonly urn: string; readonly file: Json }
   /** `pulumi up` that takes over what is there: PULUMI_K8S_UPSERT_EXISTING_OBJECTS and PULUMI_K8S_ENABLE_PATCH_FORCE are true. */

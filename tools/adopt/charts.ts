@@ -112,6 +112,15 @@ export function sourcesOf(own: readonly Installation[], hasMirror: boolean): { c
       rows.push(
         row("see", subject, "is not synced: what it would make is not what is there", "argocd app diff says where"),
       );
+    if (application?.sources.some((source) => source.chart === undefined) && repoURL !== undefined)
+      rows.push(
+        row(
+          "see",
+          subject,
+          "has sources beside its chart",
+          "what they have made is nobody's afterwards: give it to another Application first",
+        ),
+      );
     if (valueFiles.length > 0)
       rows.push(
         row(

@@ -9,7 +9,7 @@ export interface LiveObject extends KubernetesObject {
 }
 
 /** Objects of one kind. */
-export interface ObjectKind {
+interface ObjectKind {
   readonly apiVersion: string;
   readonly kind: string;
 }

@@ -1,5 +1,6 @@
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
-import { GATEWAY, virtualServiceName } from "../../components/routing.ts";
+import { virtualServiceName } from "../../components/routes.ts";
+import { GATEWAY } from "../../components/tls-gateway.ts";
 import type { Json } from "./actions.ts";
 import type { LiveObject } from "./cluster.ts";
 import type { Found } from "./found.ts";

@@ -4,14 +4,13 @@ import type { ChartValues } from "../../settings/charts.ts";
 import { PROJECT, type StackConfig, valuesOf } from "../../settings/config.ts";
 import { isEmpty, isRecord } from "../../settings/fields.ts";
 import { judge } from "../../settings/mistakes.ts";
-import { fields } from "../../settings/schema.ts";
 import { parseSettings, type Settings } from "../../settings/settings.ts";
 import type { Json } from "./actions.ts";
 import { balancerOf, gatewayService, type ReservedIpAt } from "./balancer.ts";
 import { valuesOf as chartValuesOf, platformsOwn, sourcesOf } from "./charts.ts";
 import type { Found, Installation } from "./found.ts";
 import { issuanceOf } from "./issuance.ts";
-import type { Row } from "./plan.ts";
+import { type Row, row } from "./plan.ts";
 import { routesIn } from "./routes.ts";
 import { secretsIn } from "./secrets.ts";
 import { merged } from "./values.ts";
@@ -53,7 +52,7 @@ export async function reproduce(
   const issuance = issuanceOf(found);
   all.push(...issuance.rows);
   const { baseDomain, ...signing } = issuance.settings;
-  for (const [key, value] of Object.entries(signing)) if (Object.hasOwn(fields, key)) say(key, value as ChartValues);
+  for (const [key, value] of Object.entries(signing)) say(key, value as ChartValues);
   if (baseDomain !== undefined && baseDomain !== `cluster.${given.domain}`) said.baseDomain = baseDomain;
 
   const service = gatewayService(found);
@@ -78,7 +77,8 @@ export async function reproduce(
   const more = routes.services.filter((entry) => !isListed(entry));
   if (more.length > 0) said.services = [...listed, ...more];
   // As open as it was: who used the Gateway, the issuer and the store goes on.
-  if (Object.hasOwn(fields, "tenancy")) said.tenancy = merged(OPEN, section("tenancy"));
+  said.tenancy = merged(OPEN, section("tenancy"));
+  all.push(...closedRoutes(said.tenancy as ChartValues, routes.foreign));
 
   const sources = sourcesOf(own, section("charts").mirror !== undefined);
   all.push(...sources.rows);
@@ -105,6 +105,21 @@ export async function reproduce(
     before: Object.fromEntries(changed.map(([key]) => [`${PROJECT}:${key}`, (given[key] as Json | undefined) ?? null])),
     rows: all,
   };
+}
+
+/** Routes that stay are served where their namespace may use the Gateway alone. */
+function closedRoutes({ routes }: ChartValues, foreign: readonly string[]): Row[] {
+  const open = Array.isArray(routes) ? routes : [];
+  const shut = routes === "all" ? [] : foreign.filter((namespace) => !open.includes(namespace));
+  if (shut.length === 0) return [];
+  return [
+    row(
+      "refuse",
+      `VirtualServices of ${shut.join(", ")}`,
+      "stay as they are, and tenancy.routes in the stack's file does not let them",
+      "take it out of the file, and close it after the takeover",
+    ),
+  ];
 }
 
 const OPEN: ChartValues = { routes: "all", certificates: "all", secrets: "all" };

@@ -83,7 +83,7 @@ const sentenceBefore = (actions: readonly Action[], index: number) => {
 };
 
 /** What an action does, for who watches. */
-export function sentence(action: Action): string {
+function sentence(action: Action): string {
   switch (action.do) {
     case "write-settings":
       return `settings: ${Object.keys(action.values).join(", ")}`;

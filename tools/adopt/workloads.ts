@@ -96,6 +96,9 @@ function workloadOf(chart: ChartName, { at, name, deployment, autoscaler }: Work
   const wanted = said.topologySpreadConstraints;
   const spread = pod?.topologySpreadConstraints ?? [];
   if (Array.isArray(wanted) && wanted.length > 0 && !same(wanted, spread)) values.topologySpreadConstraints = spread;
+  for (const [variable, value] of Object.entries(at.length === 0 && isRecord(said.env) ? said.env : {}))
+    if (container?.env?.every((has) => has.name !== variable) !== false)
+      rows.push(row("roll", `pods of ${name}`, `they get ${variable}: ${String(value)}`));
   const policy = policyOf(chart, container, said);
   if (policy !== undefined) values.imagePullPolicy = policy;
   if (chart === "external-secrets" && at.length === 0 && said.leaderElect === true && !elects(container))

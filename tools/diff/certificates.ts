@@ -1,6 +1,6 @@
-import { CERTIFICATE_INPUTS, copiesOf, TLS_SECRET } from "../../components/certificate.ts";
+import { CERTIFICATE_INPUTS, copiesOf, keyOf, TLS_SECRET } from "../../components/certificate.ts";
 import { directoryIn } from "../../components/issuer.ts";
-import { isGatewayHosts, isMinTls } from "../../components/routing.ts";
+import { isGatewayHosts, isMinTls } from "../../components/tls-gateway.ts";
 import type { Registration } from "../../project/record.ts";
 import { type Properties, valueAt } from "../../project/registration.ts";
 import { letsEncrypt } from "../../settings/acme.ts";
@@ -29,6 +29,7 @@ export function certificates(story: Story): Statement[] {
     ...names(story, was, is),
     ...signers(story, was, is),
     ...issuers(story),
+    ...keys(story, was, is),
     ...copies(story, was, is),
     ...minTls(story),
   ];
@@ -111,6 +112,20 @@ function issuers({ untold }: Story): Statement[] {
     ...(!has(change, "added") && { risk: "Every certificate is issued and renewed through it." }),
     changes: [change],
   }));
+}
+
+function keys({ untold }: Story, was: Side | undefined, is: Side | undefined): Statement[] {
+  const changes = untold.take(isWildcard, (path) => isUnder(path, CERTIFICATE_INPUTS.key));
+  if (changes.length === 0 || !was || !is) return [];
+  const [old, now] = [keyOf(was.inputs), keyOf(is.inputs)];
+  if (old === now) return [{ text: `The certificate's key stays ${now}, which is now said`, changes }];
+  return [
+    {
+      text: `The certificate's key becomes ${now} instead of ${old}`,
+      risk: `${newCertificate(is.signer)} The one of before is served until then.`,
+      changes,
+    },
+  ];
 }
 
 function copies({ untold }: Story, was: Side | undefined, is: Side | undefined): Statement[] {

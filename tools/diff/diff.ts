@@ -3,6 +3,7 @@ import { certificates } from "./certificates.ts";
 import { type Change, changesBetween } from "./compare.ts";
 import { continuity } from "./continuity.ts";
 import { dns } from "./dns.ts";
+import { doors } from "./doors.ts";
 import { loadBalancer } from "./load-balancer.ts";
 import { releases, versions } from "./releases.ts";
 import { order, rest, secrets } from "./rest.ts";
@@ -41,7 +42,7 @@ export interface StackDiff {
 }
 
 /** By subject, in the order in which they are told. Each takes what is its own, and leaves the rest to the next. */
-const tellers = [continuity, routes, certificates, versions, loadBalancer, releases, dns, order, rest];
+const tellers = [continuity, routes, certificates, doors, versions, loadBalancer, releases, dns, order, rest];
 
 /** Compares a stack in two revisions. */
 export function diffOf({ stack, before, after }: StackPair): StackDiff {

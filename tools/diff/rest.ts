@@ -35,6 +35,7 @@ export const rest = ({ untold }: Story): Statement[] =>
 const removals: Readonly<Record<string, string>> = {
   Namespace: "Everything in the namespace goes with it.",
   Gateway: "No host is served without it.",
+  ValidatingAdmissionPolicy: "What it refuses to others is theirs from then on.",
   SecretV2: "External Secrets finds nothing there any more, and the certificate cannot be renewed.",
   ClusterSecretStore: "The certificate cannot be renewed without the token that comes this way.",
   ExternalSecret: "The certificate cannot be renewed without the token that it brings.",

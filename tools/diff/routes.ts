@@ -1,4 +1,4 @@
-import { ROUTE_INPUTS, type RoutedHost, routeOf } from "../../components/routing.ts";
+import { ROUTE_INPUTS, type RoutedHost, routeOf } from "../../components/routes.ts";
 import type { Registration } from "../../project/record.ts";
 import { same } from "../../project/registration.ts";
 import { type Change, isUnder } from "./compare.ts";

@@ -173,9 +173,26 @@ async function leafOf({ core }: ClusterApi, namespace: string): Promise<X509Cert
   }
 }
 
+/** What a certificate's key is, in the words of the settings. */
+function keyOf({ publicKey: { asymmetricKeyType: kind, asymmetricKeyDetails: details } }: X509Certificate): string {
+  if (details?.namedCurve === "prime256v1") return "ecdsa-p256";
+  return `${kind}-${details?.namedCurve ?? details?.modulusLength}`;
+}
+
 async function judgeSource({ settings }: Asked, api: ClusterApi) {
   const leaf = await leafOf(api, CERT_MANAGER_NAMESPACE);
-  if (leaf !== undefined) return found(leaf, ok(`${CERT_MANAGER_NAMESPACE}/${TLS_SECRET} has ${shown(leaf)}`));
+  const place = `${CERT_MANAGER_NAMESPACE}/${TLS_SECRET}`;
+  const { key } = settings.certificate;
+  if (leaf !== undefined)
+    return found(
+      leaf,
+      keyOf(leaf) === key
+        ? ok(`${place} has ${shown(leaf)}, ${key}`)
+        : problem(
+            `the key of ${place} is ${keyOf(leaf)}, and certificate.key is ${key}`,
+            `run pulumi up, which has it issued anew; else ${ISSUANCE}`,
+          ),
+    );
   return problem(
     `there is no Secret ${CERT_MANAGER_NAMESPACE}/${TLS_SECRET}`,
     settings.phase === "complete" ? ISSUANCE : toMake(settings),

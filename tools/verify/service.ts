@@ -1,4 +1,5 @@
-import { virtualServiceName } from "../../components/routing.ts";
+import { HSTS, hstsValue, virtualServiceName } from "../../components/routes.ts";
+import type { GatewaySettings } from "../../settings/gateway.ts";
 import type { Service } from "../../settings/services.ts";
 import { ok, problem, type Verdict } from "../lib/checks.ts";
 import { type Endpoint, failureOf } from "../lib/http.ts";
@@ -16,7 +17,7 @@ interface Served extends HttpAnswer {
   readonly isGateways: boolean;
 }
 
-export async function judgeService({ timeoutMs }: Asked, at: Endpoint, service: Service): Promise<Verdict> {
+export async function judgeService({ timeoutMs, settings }: Asked, at: Endpoint, service: Service): Promise<Verdict> {
   const { host, namespace, port } = service;
   const backend = `${service.service}.${namespace}:${port}`;
   const answer = await visit("https", at, host, timeoutMs).catch(failureOf);
@@ -27,7 +28,13 @@ export async function judgeService({ timeoutMs }: Asked, at: Endpoint, service: 
   const isUpstreams = headers["x-envoy-upstream-service-time"] !== undefined;
   const served = { ...answer, service, backend, isGateways: headers.server === "istio-envoy" && !isUpstreams };
   const whose = served.isGateways ? " from the gateway itself" : isUpstreams ? ` from ${backend}` : "";
-  return mistakenProtocol(served) ?? refused(served) ?? looping(served) ?? ok(`${answer.status}${whose}`);
+  return (
+    mistakenProtocol(served) ??
+    refused(served) ??
+    looping(served) ??
+    unprotected(served, settings.gateway) ??
+    ok(`${answer.status}${whose}`)
+  );
 }
 
 /** Lets the gateway speak to a service as it wants to be spoken to. */
@@ -97,6 +104,16 @@ function looping({ status, headers, service, backend }: Served): Verdict | undef
   return problem(
     `${status} from ${backend} to ${location}: it redirects to the address asked for, and so for ever`,
     `it takes plain HTTP for what visitors speak: tell it that TLS ends before it (ArgoCD: server.insecure), or ${speak(service, "https")}, to a port where it speaks TLS`,
+  );
+}
+
+/** Without what tells browsers to ask for HTTPS alone. The gateway's own answers have no route to be told so. */
+function unprotected({ headers, service, isGateways }: Served, { hstsSeconds }: GatewaySettings): Verdict | undefined {
+  const said = headers[HSTS.toLowerCase()];
+  if (hstsSeconds === undefined || isGateways || said === hstsValue(hstsSeconds)) return undefined;
+  return problem(
+    `${HSTS} is ${said === undefined ? "missing" : `"${said}"`} instead of "${hstsValue(hstsSeconds)}"`,
+    `pulumi refresh, and up; kubectl -n ${service.namespace} get virtualservice ${virtualServiceName(service.name)} -o yaml`,
   );
 }
 

@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
 import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
-import { GATEWAY } from "../../components/routing.ts";
+import { GATEWAY } from "../../components/tls-gateway.ts";
 import type { Service } from "../../settings/services.ts";
 import { derived, found, given, lacking, type Outcome, ok, problem, type Verdict } from "../lib/checks.ts";
 import { type Endpoint, failureOf } from "../lib/http.ts";

@@ -133,7 +133,10 @@ export const store = (provider: object) => ({
   apiVersion: "external-secrets.io/v1",
   kind: "ClusterSecretStore",
   metadata: { name: "vault-backend", annotations: waitFor },
-  spec: { provider: { vault: { path: "secret", version: "v2", ...provider } } },
+  spec: {
+    conditions: [{ namespaces: ["cert-manager"] }],
+    provider: { vault: { path: "secret", version: "v2", ...provider } },
+  },
 });
 export const asAccount = {
   kubernetes: {

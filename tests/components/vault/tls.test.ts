@@ -1,8 +1,24 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Registration } from "../../../project/record.ts";
 import { lastName } from "../../../project/registration.ts";
+import { requestOf } from "../../../sandbox/plugin/models.ts";
 import { worldWithoutVault } from "../../../sandbox/world/beginnings.ts";
-import { awaited, certificate, issuer, objects, options, waitsFor, withWorld } from "./objects.ts";
+import { keyOf, type Request } from "../../../sandbox/world/state.ts";
+import { openWorld } from "../../../sandbox/world/systems.ts";
+import { trustsVault } from "../../../sandbox/world/vault.ts";
+import { base, certManager, ISTIO, istiod, reflector, type Spec, vaultServer } from "../../sandbox/world/requests.ts";
+import { having, pass, readyAfter, without } from "../../sandbox/world/worlds.ts";
+import { awaited, certificate, issuer, objects, options, waitFor, waitsFor, withWorld } from "./objects.ts";
+
+const REFLECTION = "reflector.v1.k8s.emberstack.com/reflection";
+const copiedTo = (namespace: string) => ({
+  annotations: {
+    [`${REFLECTION}-allowed`]: "true",
+    [`${REFLECTION}-allowed-namespaces`]: namespace,
+    [`${REFLECTION}-auto-enabled`]: "true",
+    [`${REFLECTION}-auto-namespaces`]: namespace,
+  },
+});
 
 describe("TLS of a Vault for production", () => {
   let all: Registration[];
@@ -12,15 +28,21 @@ describe("TLS of a Vault for production", () => {
 
   it("has a CA, a certificate for every name it is reached at, and the gateway's trust", () => {
     const host = "vault.vault.svc.cluster.local";
-    const byCa = { issuerRef: { kind: "ClusterIssuer", name: "vault-ca" } };
+    const byCa = { issuerRef: { kind: "Issuer", name: "vault-ca" } };
     expect(objects(all, "vault-tls")).toEqual({
       "vault-tls-ca-root": issuer("vault-ca-root", { selfSigned: {} }),
       "vault-tls-ca-root-certificate": certificate("vault-ca", "cert-manager", {
         isCA: true,
         commonName: "vault-ca",
         issuerRef: { kind: "ClusterIssuer", name: "vault-ca-root" },
+        secretTemplate: copiedTo("vault"),
       }),
-      "vault-tls-ca": issuer("vault-ca", { ca: { secretName: "vault-ca" } }),
+      "vault-tls-ca": {
+        apiVersion: "cert-manager.io/v1",
+        kind: "Issuer",
+        metadata: { name: "vault-ca", namespace: "vault", annotations: waitFor },
+        spec: { ca: { secretName: "vault-ca" } },
+      },
       "vault-tls-server": certificate("vault-tls", "vault", {
         ...byCa,
         dnsNames: [
@@ -44,10 +66,11 @@ describe("TLS of a Vault for production", () => {
         ],
         ipAddresses: ["127.0.0.1"],
       }),
-      "vault-tls-client": certificate("vault-ca-for-gateway", "istio-system", {
+      "vault-tls-client": certificate("vault-ca-for-ingressgateway", "vault", {
         ...byCa,
         commonName: "istio-ingressgateway",
         usages: ["client auth"],
+        secretTemplate: copiedTo("istio-system"),
       }),
       "vault-tls-from-gateway": {
         apiVersion: "networking.istio.io/v1",
@@ -57,7 +80,7 @@ describe("TLS of a Vault for production", () => {
           host,
           exportTo: ["."],
           trafficPolicy: {
-            tls: { mode: "SIMPLE", credentialName: "vault-ca-for-gateway", sni: host, subjectAltNames: [host] },
+            tls: { mode: "SIMPLE", credentialName: "vault-ca-for-ingressgateway", sni: host, subjectAltNames: [host] },
           },
         },
       },
@@ -82,6 +105,50 @@ describe("TLS of a Vault for production", () => {
       "vault-tls-client": ["vault-tls-ca"],
       "vault-tls-from-gateway": [],
     });
-    expect(waitsFor(all, "vault-tls")).toEqual(["cert-manager", "istio", "vault-server"]);
+    expect(waitsFor(all, "vault-tls")).toEqual(["cert-manager", "istio", "reflector", "vault-server"]);
+  });
+});
+
+describe("a stack whose Vault has a ClusterIssuer, as version 0.1.0 made it", () => {
+  const certified = (name: string, namespace: string, spec: Spec): Request => ({
+    kind: "Certificate",
+    ...{ name, namespace },
+    spec: { secretName: name, issuerRef: { kind: "ClusterIssuer", name: "vault-ca" }, ...spec },
+  });
+  const byCluster = (name: string, spec: Spec): Request => ({ kind: "ClusterIssuer", name, spec });
+  const before = [
+    byCluster("vault-ca-root", { selfSigned: {} }),
+    certified("vault-ca", "cert-manager", {
+      isCA: true,
+      commonName: "vault-ca",
+      issuerRef: { kind: "ClusterIssuer", name: "vault-ca-root" },
+    }),
+    byCluster("vault-ca", { ca: { secretName: "vault-ca" } }),
+    certified("vault-tls", "vault", { dnsNames: ["vault.vault"] }),
+    certified("vault-ca-for-gateway", ISTIO, { commonName: "istio-ingressgateway" }),
+  ];
+
+  it("keeps its CA, by which a Vault that runs is known", async () => {
+    const world = having(openWorld(worldWithoutVault()), certManager, reflector, base, istiod);
+    having(world, vaultServer("", false), ...before);
+    const secret = (key: string) => world.item(`Secret ${key}`);
+    const { serial } = secret("cert-manager/vault-ca")?.spec ?? {};
+    expect([typeof serial, trustsVault(world, secret(`${ISTIO}/vault-ca-for-gateway`))]).toEqual(["number", true]);
+
+    const all = await withWorld("prod", { install: true, initialized: true }, worldWithoutVault());
+    for (const { type, inputs, name } of all.filter((it) => it.custom && it.name.startsWith("vault-tls"))) {
+      const request = requestOf(type, inputs, name, "");
+      const key = keyOf(request);
+      if (world.item(key) === undefined) having(world, request);
+      else readyAfter(world, world.update(key, request.spec));
+    }
+    without(world, byCluster("vault-ca", {}), certified("vault-ca-for-gateway", ISTIO, {}));
+    pass(world, 1);
+
+    const keys = ["cert-manager/vault-ca", "vault/vault-ca", "vault/vault-tls", `${ISTIO}/vault-ca-for-ingressgateway`];
+    expect(keys.map((key) => [key, secret(key)?.spec.signedBy, trustsVault(world, secret(key))])).toEqual(
+      keys.map((key) => [key, serial, true]),
+    );
+    expect(secret("cert-manager/vault-ca")?.spec.serial).toBe(serial);
   });
 });

@@ -1,16 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { emptyWorld, worldWithBareVault, worldWithoutVault } from "../../../sandbox/world/beginnings.ts";
+import { emptyWorld, peaceful, worldWithBareVault, worldWithoutVault } from "../../../sandbox/world/beginnings.ts";
 import type { State } from "../../../sandbox/world/state.ts";
 import { ISTIO } from "./requests.ts";
 
 describe("an empty world", () => {
-  it("has a cluster, a zone, a network and a Vault, in which nothing happens by itself", () => {
+  it("has a cluster, a zone, a network, a Vault and attackers, and nothing happens in it by itself", () => {
     const { items, ...rest } = emptyWorld(7);
     expect(Object.keys(items)).toEqual([
       "Namespace /default",
       "Namespace /kube-system",
       "Namespace /vault",
       "Namespace /argocd",
+      "Namespace /evil",
+      "Attacker evil/attacker",
+      "Attacker argocd/attacker",
       "Zone /example.com",
       "Cluster /cluster",
       "Vcn /vcn",
@@ -32,6 +35,14 @@ describe("an empty world", () => {
       broken: [],
       faults: [],
     });
+  });
+
+  it("may have no attackers", () => {
+    const { items } = peaceful(emptyWorld(7));
+    expect(Object.keys(emptyWorld(7).items).filter((key) => !(key in items))).toEqual([
+      "Attacker evil/attacker",
+      "Attacker argocd/attacker",
+    ]);
   });
 
   it("may have a Vault that holds nothing, or none and no namespace for one", () => {

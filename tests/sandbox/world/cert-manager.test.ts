@@ -33,6 +33,7 @@ describe("rule 6: cert-manager and the ACME server", () => {
     expect(world.item("Secret cert-manager/tls")?.spec).toEqual({
       hosts: HOSTS,
       issuer: "letsencrypt",
+      issuerKind: "ClusterIssuer",
       serial: 2,
       annotations: {},
     });
@@ -114,7 +115,10 @@ describe("rule 6: cert-manager and the ACME server", () => {
 
   it("issues again for an issuer of another name, and for other hosts", () => {
     const world = having(issuing(), issuer(undefined, "other"), certificate());
-    const item = world.update("Certificate cert-manager/tls", certificate({ issuerRef: { name: "other" } }).spec);
+    const item = world.update(
+      "Certificate cert-manager/tls",
+      certificate({ issuerRef: { kind: "ClusterIssuer", name: "other" } }).spec,
+    );
     expect(readyAfter(world, item)).toBe(124);
     world.update("Certificate cert-manager/tls", certificate({ dnsNames: ["a.example.com"] }).spec);
     expect(readyAfter(world, item)).toBe(62);
@@ -145,11 +149,23 @@ describe("rule 6: cert-manager and the ACME server", () => {
     expect(world.item("Secret cert-manager/tls")?.spec).toEqual({
       hosts: HOSTS,
       issuer: "letsencrypt",
+      issuerKind: "ClusterIssuer",
       serial: 1,
       annotations: { a: "b" },
     });
     pass(world, DAY);
     expect(world.state.acme).toHaveLength(1);
+  });
+
+  it("issues once for another key, and not for the one that it has without being told", () => {
+    const world = having(issuing(), certificate());
+    const key = (algorithm: string, size: number) =>
+      readyAfter(
+        world,
+        world.update("Certificate cert-manager/tls", certificate({ privateKey: { algorithm, size } }).spec),
+      );
+    expect([key("RSA", 2048), key("ECDSA", 256), key("ECDSA", 256), key("RSA", 2048)]).toEqual([0, 124, 0, 124]);
+    expect(world.state.acme).toHaveLength(3);
   });
 
   it("validates every host anew when the hosts change half-way", () => {
@@ -223,7 +239,9 @@ describe("rule 6: cert-manager and the ACME server", () => {
   it("counts the limits for each issuer and each set of hosts by itself", () => {
     const world = having(issuing(), issuer(undefined, "other"));
     for (let count = 1; count <= 5; count++) world.state.acme.push({ at: world.now, ...ISSUED });
-    expect(readyAfter(world, world.create(certificate({ issuerRef: { name: "other" } })))).toBe(124);
+    expect(readyAfter(world, world.create(certificate({ issuerRef: { kind: "ClusterIssuer", name: "other" } })))).toBe(
+      124,
+    );
     const fewer = { ...certificate({ dnsNames: ["cluster.example.com"], secretName: "two" }), name: "two" };
     expect(readyAfter(world, world.create(fewer))).toBe(62);
   });
@@ -237,9 +255,16 @@ describe("rule 6: cert-manager and the ACME server", () => {
       reason: "Error getting keypair for CA issuer: secret not found",
     });
     having(world, selfSigned);
-    const key = { secretName: "ca", issuerRef: { name: "self-signed" }, isCA: true, commonName: "ca" };
+    const key = {
+      secretName: "ca",
+      issuerRef: { kind: "ClusterIssuer", name: "self-signed" },
+      isCA: true,
+      commonName: "ca",
+    };
     having(world, { kind: "Certificate", namespace: "cert-manager", name: "ca", spec: key });
     readyAfter(world, authority);
-    expect(readyAfter(world, world.create(certificate({ issuerRef: { name: "ca" } })))).toBe(0.2);
+    expect(readyAfter(world, world.create(certificate({ issuerRef: { kind: "ClusterIssuer", name: "ca" } })))).toBe(
+      0.2,
+    );
   });
 });

@@ -1,8 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { sha256 } from "../../../sandbox/world/state.ts";
+import { type Request, sha256 } from "../../../sandbox/world/state.ts";
 import type { World } from "../../../sandbox/world/world.ts";
-import { certificate, certManager, issuer, selfSigned } from "./requests.ts";
-import { fresh, keyOfRequest, pass, READY, readyAfter, stateOf, triesOf, withToken } from "./worlds.ts";
+import { certificate, certManager, issuer, reflector, reflectTo, type Spec, selfSigned } from "./requests.ts";
+import {
+  fresh,
+  having,
+  keyOfRequest,
+  pass,
+  READY,
+  readyAfter,
+  stateOf,
+  triesOf,
+  without,
+  withToken,
+} from "./worlds.ts";
 
 describe("rule 6: an ACME issuer and the Secrets of its solvers", () => {
   const MISSING = { ready: false, reason: 'failed to get secret "token": secrets "token" not found' };
@@ -67,5 +78,55 @@ describe("rule 6: an ACME issuer and the Secrets of its solvers", () => {
   it("is not asked of an issuer of another kind", () => {
     const world = at("v1.21.2");
     expect(readyAfter(world, world.create(selfSigned))).toBe(3);
+  });
+});
+
+describe("rule 6: the Issuer of a namespace", () => {
+  const root = certificate({
+    ...{ secretName: "ca", isCA: true, commonName: "ca", dnsNames: undefined },
+    issuerRef: { kind: "ClusterIssuer", name: "self-signed" },
+    secretTemplate: reflectTo("vault"),
+  });
+  const authority: Request = { kind: "Issuer", namespace: "vault", name: "ca", spec: { ca: { secretName: "ca" } } };
+  const signed = (namespace: string, changes: Spec = {}): Request => ({
+    ...certificate({ secretName: "server", issuerRef: { name: "ca" }, dnsNames: ["vault.vault"], ...changes }),
+    namespace,
+    name: "server",
+  });
+  const withCa = (...more: Request[]) => having(fresh(certManager, reflector, selfSigned), root, ...more);
+
+  it("is Ready when its CA is beside it, and as soon as that comes", () => {
+    const world = fresh(certManager, reflector, selfSigned);
+    const item = world.create(authority);
+    pass(world, 10);
+    expect(stateOf(item)).toEqual({ ready: false, reason: "Error getting keypair for CA issuer: secret not found" });
+    having(world, root);
+    expect(readyAfter(world, item)).toBe(1);
+  });
+
+  it("signs for its namespace, by the CA that was copied, and for no other", () => {
+    const world = withCa(authority, signed("vault"));
+    const { issuer, issuerKind, signedBy } = world.item("Secret vault/server")?.spec ?? {};
+    expect([issuer, issuerKind, signedBy]).toEqual(["ca", "Issuer", world.item("Secret cert-manager/ca")?.spec.serial]);
+    for (const kind of ["Issuer", "ClusterIssuer"]) {
+      const other = world.create(signed("default", { issuerRef: { kind, name: "ca" }, secretName: kind }));
+      pass(world, 1000);
+      expect(stateOf(other)).toEqual({ ready: false, reason: `Referenced "${kind}" not ready: ca` });
+      world.drop(other);
+    }
+  });
+
+  it("has what a ClusterIssuer of its name has issued issued anew, and not what says nothing of who did", () => {
+    const ofCluster: Request = { kind: "ClusterIssuer", name: "ca", spec: authority.spec };
+    const world = withCa(ofCluster, authority, signed("vault", { issuerRef: { kind: "ClusterIssuer", name: "ca" } }));
+    const serial = () => world.item("Secret vault/server")?.spec.serial;
+    const before = serial();
+    const item = world.update("Certificate vault/server", signed("vault").spec);
+    expect([readyAfter(world, item), Number(serial()) - Number(before)]).toEqual([0.2, 1]);
+    const { issuer: _, issuerKind: __, ...anonymous } = world.item("Secret vault/server")?.spec ?? {};
+    world.put({ kind: "Secret", namespace: "vault", name: "server", spec: anonymous });
+    without(world, signed("vault"));
+    having(world, signed("vault"));
+    expect(Number(serial()) - Number(before)).toBe(1);
   });
 });

@@ -11,7 +11,11 @@ describe("where the certificate's key is", () => {
 
   it("takes the certificates of the cluster's own authorities for no secret of the platform's", () => {
     const world = fresh(certManager, selfSigned);
-    const internal = { secretName: "internal", issuerRef: { name: "self-signed" }, dnsNames: ["vault.vault.svc"] };
+    const internal = {
+      secretName: "internal",
+      issuerRef: { kind: "ClusterIssuer", name: "self-signed" },
+      dnsNames: ["vault.vault.svc"],
+    };
     having(world, { ...certificate(internal), namespace: "vault", name: "internal" });
     expect(world.item("Secret vault/internal")?.spec.hosts).toEqual(["vault.vault.svc"]);
     expect(world.state.violations).toEqual([]);
@@ -22,7 +26,10 @@ describe("where the certificate's key is", () => {
   it("lets the key be where it was said that it may", () => {
     const world = fresh(certManager, reflector, selfSigned);
     world.state.keyMayBeIn.push("default");
-    having(world, certificate({ issuerRef: { name: "self-signed" }, secretTemplate: reflectTo("default") }));
+    having(
+      world,
+      certificate({ issuerRef: { kind: "ClusterIssuer", name: "self-signed" }, secretTemplate: reflectTo("default") }),
+    );
     expect(copies(world)).toEqual(["default"]);
     expect(world.state.violations).toEqual([]);
   });

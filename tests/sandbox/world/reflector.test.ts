@@ -15,7 +15,7 @@ import {
 import { copies, fresh, having, pass, reflecting, reissued, without } from "./worlds.ts";
 
 describe("rule 7: Reflector copies what the annotations allow", () => {
-  const EVERYWHERE = ["argocd", "default", "kube-system", "vault"];
+  const EVERYWHERE = ["argocd", "default", "evil", "kube-system", "vault"];
 
   it.each<[string, Spec, string[]]>([
     ["to the namespaces of an exact list", reflectTo("default,vault"), ["default", "vault"]],
@@ -51,8 +51,8 @@ describe("rule 7: Reflector copies what the annotations allow", () => {
     pass(world, 0.1);
     expect(world.item("Secret vault/tls")?.spec).toEqual({
       hosts: HOSTS,
-      issuer: "self-signed",
       serial: 1,
+      signedBy: 1,
       reflects: "cert-manager/tls",
     });
   });
@@ -60,7 +60,13 @@ describe("rule 7: Reflector copies what the annotations allow", () => {
   it("leaves an object alone that it did not make, now and at every renewal", () => {
     const world = fresh(certManager, reflector, selfSigned);
     world.put({ kind: "Secret", namespace: "vault", name: "tls", spec: { foreign: true } });
-    having(world, certificate({ issuerRef: { name: "self-signed" }, secretTemplate: reflectTo("vault,default") }));
+    having(
+      world,
+      certificate({
+        issuerRef: { kind: "ClusterIssuer", name: "self-signed" },
+        secretTemplate: reflectTo("vault,default"),
+      }),
+    );
     expect(copies(world)).toEqual(["default", "vault"]);
     expect(world.item("Secret vault/tls")?.spec).toEqual({ foreign: true });
     world.update("Certificate cert-manager/tls", reissued({}));
@@ -103,7 +109,10 @@ describe("rule 7: Reflector copies what the annotations allow", () => {
 
   it("copies what it finds when it is installed, and nothing while it is not there", () => {
     const world = fresh(certManager, selfSigned);
-    having(world, certificate({ issuerRef: { name: "self-signed" }, secretTemplate: reflectTo("vault") }));
+    having(
+      world,
+      certificate({ issuerRef: { kind: "ClusterIssuer", name: "self-signed" }, secretTemplate: reflectTo("vault") }),
+    );
     expect(copies(world)).toEqual([]);
     having(world, reflector);
     expect(copies(world)).toEqual(["vault"]);

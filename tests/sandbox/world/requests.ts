@@ -148,7 +148,7 @@ export const certificate = (spec: Spec = {}): Request => ({
   kind: "Certificate",
   namespace: "cert-manager",
   name: "tls",
-  spec: { secretName: "tls", issuerRef: { name: "letsencrypt" }, dnsNames: HOSTS, ...spec },
+  spec: { secretName: "tls", issuerRef: { kind: "ClusterIssuer", name: "letsencrypt" }, dnsNames: HOSTS, ...spec },
 });
 export const apiToken = (spec: Spec = {}): Request => ({
   kind: "ApiToken",

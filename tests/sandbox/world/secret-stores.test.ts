@@ -182,7 +182,7 @@ describe("a store of an installed Vault", () => {
   const OVER_TLS = "https://vault.vault:8200";
   const caProvider = { type: "Secret", namespace: "vault", name: "vault-tls", key: "ca.crt" };
   const certified = (world: World) =>
-    world.put({ kind: "Secret", namespace: "vault", name: "vault-tls", spec: { hosts: ["vault.vault"] } });
+    world.put({ kind: "Secret", namespace: "vault", name: "vault-tls", spec: { hosts: ["vault.vault"], signedBy: 7 } });
   /** An installed Vault that answers, and External Secrets. */
   function answering(request: Request): World {
     const world = having(openWorld(worldWithoutVault()), certManager, externalSecrets, request);
@@ -231,6 +231,23 @@ describe("a store of an installed Vault", () => {
     ] as const) {
       const world = answering(installed);
       expect(readyAfter(world, world.create(request))).toBe(1);
+    }
+  });
+
+  it("has none Ready by another CA than that which signed what Vault has read at its start", () => {
+    const world = answering(server);
+    const item = having(world, storeWith(asAccount(), { server: OVER_TLS, caProvider })).item(
+      "ClusterSecretStore /vault-backend",
+    );
+    const issuedAnew = (signedBy: number) =>
+      world.put({ kind: "Secret", namespace: "vault", name: "vault-tls", spec: { hosts: ["vault.vault"], signedBy } });
+    for (const [signedBy, ready] of [
+      [7, true],
+      [8, false],
+    ] as const) {
+      issuedAnew(signedBy);
+      pass(world, 300);
+      expect(item?.ready).toBe(ready);
     }
   });
 

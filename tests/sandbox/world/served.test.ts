@@ -117,7 +117,7 @@ describe("rule 9b: a route to Vault", () => {
     namespace: "vault",
     spec: { ...route().spec, http: [{ route: [{ destination }] }] },
   };
-  const trust: Request = { kind: "Secret", namespace: ISTIO, name: "vault-ca", spec: {} };
+  const trust: Request = { kind: "Secret", namespace: ISTIO, name: "vault-ca", spec: { signedBy: 1 } };
 
   it.each<[string, Request, Request[], string[]]>([
     ["with all that it needs", vaultServer("", false), [toVault, trust, destinationRule()], []],
@@ -142,11 +142,18 @@ describe("rule 9b: a route to Vault", () => {
       [toVault, { ...trust, namespace: "vault" }, destinationRule()],
       [UNTRUSTED],
     ],
+    [
+      "with another CA",
+      vaultServer("", false),
+      [toVault, { ...trust, spec: { signedBy: 2 } }, destinationRule()],
+      [UNTRUSTED],
+    ],
     ["that speaks no TLS", vaultServer(), [toVault], []],
     ["elsewhere, and a route to another Service", vaultServer("", false), [route()], []],
   ])("%s", (_, server, requests, problems) => {
     const world = without(served(), route());
     having(world, server);
+    world.put({ kind: "Secret", namespace: "vault", name: "vault-tls", spec: { signedBy: 1 } });
     for (const request of requests) {
       if (request.kind === "Secret") world.put(request);
       else having(world, request);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { examples } from "../../../project/placeholders.ts";
-import { emptyWorld } from "../../../sandbox/world/beginnings.ts";
+import { emptyWorld, peaceful } from "../../../sandbox/world/beginnings.ts";
 import { Refusal, type Request, type State, sha256 } from "../../../sandbox/world/state.ts";
 import { openWorld } from "../../../sandbox/world/systems.ts";
 import type { World } from "../../../sandbox/world/world.ts";
@@ -118,7 +118,7 @@ describe("the world", () => {
     const world = fresh();
     expect(() => world.update("Release x/y", {})).toThrow(new Refusal("Release x/y not found"));
     world.remove("Release x/y");
-    expect(world.state).toEqual(emptyWorld());
+    expect(world.state).toEqual(peaceful(emptyWorld()));
   });
 
   it("gives nothing to the successor of what was removed half-way", () => {
@@ -167,7 +167,7 @@ describe("a world's story", () => {
 
   /** Plays it; between any two moments, and before each step, the world may be put aside. */
   function played(seed: number, putAside: (world: World) => World = (world) => world): State {
-    let world = openWorld(emptyWorld(seed));
+    let world = openWorld(peaceful(emptyWorld(seed)));
     for (const [at, step] of [...steps, [60_000, () => {}] as const]) {
       while (world.nextEvent !== undefined && world.nextEvent <= at) {
         world.advance(world.nextEvent);

@@ -1,4 +1,4 @@
-import { emptyWorld } from "../../../sandbox/world/beginnings.ts";
+import { emptyWorld, peaceful } from "../../../sandbox/world/beginnings.ts";
 import { ownAddressOf } from "../../../sandbox/world/load-balancer.ts";
 import { type Item, type Request, type State, sha256 } from "../../../sandbox/world/state.ts";
 import { openWorld } from "../../../sandbox/world/systems.ts";
@@ -34,7 +34,7 @@ export function having(world: World, ...requests: Request[]): World {
   for (const request of requests) readyAfter(world, world.create(request));
   return world;
 }
-export const fresh = (...requests: Request[]) => having(openWorld(emptyWorld()), ...requests);
+export const fresh = (...requests: Request[]) => having(openWorld(peaceful(emptyWorld())), ...requests);
 
 /** Lets the clock run until an object is ready, and says how long that took; fails when it never is. */
 export function readyAfter(world: World, item: Item, limit = 100 * DAY): number {
@@ -107,10 +107,10 @@ export const meshed = () => fresh(base, istiod);
 /** Reflector, and a certificate of the cluster's own with these annotations. */
 export function reflecting(secretTemplate: Spec = {}): World {
   const world = fresh(certManager, reflector, selfSigned);
-  return having(world, certificate({ issuerRef: { name: "self-signed" }, secretTemplate }));
+  return having(world, certificate({ issuerRef: { kind: "ClusterIssuer", name: "self-signed" }, secretTemplate }));
 }
 export const reissued = (secretTemplate: Spec) =>
-  certificate({ issuerRef: { name: "self-signed" }, secretTemplate }).spec;
+  certificate({ issuerRef: { kind: "ClusterIssuer", name: "self-signed" }, secretTemplate }).spec;
 /** Where copies of the certificate are, a while later. */
 export function copies(world: World, name = "tls"): string[] {
   pass(world, 2);

@@ -9,14 +9,14 @@ import type { AskCloudflare } from "../../../tools/lib/cloudflare-api.ts";
 import type { PulumiCli } from "../../../tools/lib/pulumi.ts";
 
 /** What an operator writes into the file of a stack that takes over: what nobody can find. */
-export const given = {
+const given = {
   domain: "example.com",
   cluster: { id: "ocid1.cluster.oc1.eu-frankfurt-1.aaaaexample" },
   loadBalancer: { compartmentId: "ocid1.compartment.oc1..aaaaexample" },
   vault: { address: "http://127.0.0.1:8200" },
 };
 
-export const configOf = (values: Readonly<Record<string, unknown>>): StackConfig => ({
+const configOf = (values: Readonly<Record<string, unknown>>): StackConfig => ({
   values: Object.fromEntries(
     Object.entries(values).map(([key, value]) => [
       `oke-platform:${key}`,

@@ -11,7 +11,9 @@ describe("the article's cluster", () => {
   it("is reproduced by settings that say what differs from the program's own", async () => {
     expect(settingsIn(await plan(articleCluster()))).toEqual({
       "oke-platform:acme": { server: "production", email: "platform@example.com" },
+      "oke-platform:certificate": { key: "rsa-2048" },
       "oke-platform:reflector": { namespaces: "all" },
+      "oke-platform:tenancy": { routes: "all", certificates: "all", secrets: "all" },
       "oke-platform:loadBalancer": {
         compartmentId: "ocid1.compartment.oc1..aaaaexample",
         rules: "SL-All",
@@ -143,6 +145,32 @@ describe("what was said to a chart", () => {
       version: "v1.20.0",
       values: { resources: { limits: { memory: "256Mi" } }, "a.b": { x: 7 } },
     });
+  });
+
+  it("makes no mark on what another source of the Application has made", async () => {
+    const changed = await plan(
+      articleBut("Application", "cert-manager", (object) => {
+        const { source, ...spec } = object.spec as Record<string, unknown>;
+        const status = object.status as { resources: object[] };
+        return {
+          ...object,
+          spec: { ...spec, sources: [source, { repoURL: "https://git.example.com/platform", path: "issuers" }] },
+          status: {
+            ...status,
+            sync: { status: "Synced", revisions: ["v1.20.0", "abc"] },
+            resources: [
+              ...status.resources,
+              { group: "cert-manager.io", version: "v1", kind: "ClusterIssuer", name: "cluster-issuer-letsencrypt" },
+            ],
+          },
+        };
+      }),
+    );
+    expect(linesOf(changed, "see")).toContain(
+      "Application argocd/cert-manager (cert-manager): has sources beside its chart",
+    );
+    expect(changed.actions.some((it) => it.do === "mark" && it.object.kind === "ClusterIssuer")).toBe(false);
+    expect(changed.actions.some((it) => it.do === "mark" && it.object.name === "cert-manager-webhook")).toBe(true);
   });
 
   it("is told where the program decides it", async () => {

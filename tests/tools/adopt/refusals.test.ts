@@ -144,6 +144,22 @@ describe("nothing is done", () => {
     expect(JSON.stringify(rows)).not.toContain("s3same");
   });
 
+  it("where a route that stays would be shut out, until it is let in", async () => {
+    const route = articleBut("VirtualService", "vault-vs", (object) => ({
+      ...object,
+      metadata: { ...object.metadata, name: "vault" },
+    }));
+    const routes = { routes: ["shop"] };
+    const closed = await plan(route, { said: { tenancy: routes } });
+    expect([linesOf(closed, "stays")[0], linesOf(closed, "refuse")]).toEqual([
+      "VirtualService vault/vault: the program would call it vault-vs; it goes on to be served as it is",
+      ["VirtualServices of vault: stay as they are, and tenancy.routes in the stack's file does not let them"],
+    ]);
+    expect(linesOf(closed, "roll")).toContain("pods of istiod: they get PILOT_SCOPE_GATEWAY_TO_NAMESPACE: true");
+    const open = await plan(route, { said: { tenancy: { routes: ["vault"] } } });
+    expect(linesOf(open, "refuse")).toEqual([]);
+  });
+
   it("where there is nothing", async () => {
     const empty = await plan([]);
     expect(empty.actions).toEqual([]);

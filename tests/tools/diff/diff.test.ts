@@ -41,6 +41,7 @@ describe("a reviewer is told", () => {
         acme: { server: "staging", email: "platform@example.com", propagationSeconds: 30 },
         reflector: { namespaces: "all" },
         gateway: { minTls: "1.3" },
+        certificate: { key: "rsa-2048" },
         cloudflare: { tokenSerial: 2, proxied: true },
         vault: { address: "http://127.0.0.1:8200", path: "prod/other" },
         charts: {
@@ -53,6 +54,7 @@ describe("a reviewer is told", () => {
         "RISK Certificates will come from Let's Encrypt's staging server instead of Let's Encrypt\n       A new certificate is issued, which no browser trusts.",
         "RISK The certificate's private key will be copied to every namespace instead of istio-system",
         "RISK The lowest TLS version becomes TLSV1_3 instead of TLSV1_2",
+        "RISK The certificate's key becomes RSA 2048 instead of ECDSA P-256\n       A new certificate is issued, which no browser trusts. The one of before is served until then.",
         "The DNS token is rotated: oke-platform-prod-2 is made at Cloudflare and handed to the cluster within the hour",
         "RISK DNS of cluster.example.com and *.cluster.example.com: proxied false → true, ttl 300 → 1",
         "RISK vault-secret (SecretV2) is replaced: name prod/cert-manager → prod/other",
@@ -157,6 +159,23 @@ describe("a reviewer is told", () => {
       await revision(await loadBalancer({ compartmentId: "ocid1.compartment.oc1..aaaaother" })),
     );
     expect(moved).toContain("RISK The reserved public IP is replaced by another: compartmentId");
+  });
+
+  it("of the certificate's key, by what a Certificate has that does not say", async () => {
+    const saying = async (key: string) => (await revision({ certificate: { key } })).registrations;
+    const silent = {
+      sealed: {},
+      registrations: shipped.registrations.map((it) => {
+        const { privateKey: _, ...spec } = (it.inputs.spec ?? {}) as Record<string, unknown>;
+        return it.name === "certificate" ? { ...it, inputs: { ...it.inputs, spec } } : it;
+      }),
+    };
+    expect(told(silent, { sealed: {}, registrations: await saying("ecdsa-p256") })).toContain(
+      "RISK The certificate's key becomes ECDSA P-256 instead of RSA 2048\n       A new certificate is issued, which counts against Let's Encrypt's limits",
+    );
+    expect(told(silent, { sealed: {}, registrations: await saying("rsa-2048") })).toContain(
+      "\n  The certificate's key stays RSA 2048, which is now said\n",
+    );
   });
 
   it("risks first", async () => {

@@ -42,7 +42,7 @@ it("passes when all is right, and tells of the certificate and the address", asy
     "pass ExternalSecret: cloudflare-token-secret is Ready: SecretSynced, secret synced",
     "pass ClusterIssuer: cluster-issuer-letsencrypt is Ready: ACMEAccountRegistered, The ACME account was registered with the ACME server",
     "pass Certificate: tls-wildcard-cluster is Ready: Ready, Certificate is up to date and has not expired",
-    expect.stringMatching(`^pass certificate's Secret: cert-manager/${SECRET} has SHA-256 [0-9A-F:]{23}…$`),
+    expect.stringMatching(`^pass certificate's Secret: cert-manager/${SECRET} has SHA-256 [0-9A-F:]{23}…, ecdsa-p256$`),
     `pass gateway's copy: istio-system/${SECRET} is the same`,
     "pass key elsewhere: nowhere but in cert-manager, istio-system",
     `pass load balancer: at ${ADDRESS}`,

@@ -38,6 +38,24 @@ it("is asked for at the base domain too, where one has it for its host", async (
   expect(await judged(upstream(200), BASE, settings)).toBe("pass: 200 from home.web:80");
 });
 
+describe("asked for HTTPS alone", () => {
+  const settings = { gateway: { hstsSeconds: 300 } };
+  const to = "pulumi refresh, and up; kubectl -n vault get virtualservice vault-vs -o yaml";
+
+  it.each([
+    ["max-age=300", "pass: 200 from vault.vault:8200"],
+    [undefined, `FAIL: Strict-Transport-Security is missing instead of "max-age=300" → ${to}`],
+    ["max-age=31536000", `FAIL: Strict-Transport-Security is "max-age=31536000" instead of "max-age=300" → ${to}`],
+  ])("says so to browsers with %s", async (said, verdict) => {
+    const answer = upstream(200, "", said === undefined ? {} : { "Strict-Transport-Security": said });
+    expect(await judged(answer, VAULT, settings)).toBe(verdict);
+  });
+
+  it("is for the service to say where the settings say nothing", async () => {
+    expect(await judged(upstream(200, "", { "Strict-Transport-Security": "max-age=1" }))).toMatch(/^pass/);
+  });
+});
+
 describe("the gateway's own answer", () => {
   const unreached = (status: number, said: string) =>
     `FAIL: ${status} from the gateway, which does not reach vault.vault:8200${said} → does the Service have this port, and pods that are ready? kubectl -n vault get service,endpointslices`;

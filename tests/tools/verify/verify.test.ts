@@ -38,6 +38,21 @@ it("finds what the program makes, and passes when all is right", async () => {
   ]);
 });
 
+it("fails once for a certificate whose key is another than the settings say", async () => {
+  const settings = settingsWith({ certificate: { key: "rsa-2048" } });
+  const checks = await verify({ ...(await startDeploy(good, settings)), roots: issuer.root });
+  const name = "cert-manager/cert-manager-tls-wildcard-cluster";
+  expect(checks.filter(({ status }) => status === "FAIL")).toEqual([
+    {
+      name: "certificate's Secret",
+      status: "FAIL",
+      reason: `the key of ${name} is ecdsa-p256, and certificate.key is rsa-2048`,
+      action:
+        "run pulumi up, which has it issued anew; else kubectl -n cert-manager describe certificate,order,challenge",
+    },
+  ]);
+});
+
 it("fails for a cluster whose credential never comes", async () => {
   const https = { ip: "127.0.0.1", port: await closedPort() };
   const [first] = await verify({

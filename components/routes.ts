@@ -1,63 +1,9 @@
-import type { IGateway } from "@kubernetes-models/istio/networking.istio.io/v1/Gateway";
 import type { IVirtualService } from "@kubernetes-models/istio/networking.istio.io/v1/VirtualService";
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Service } from "../settings/services.ts";
 import { destinationRule, spokenTo } from "./destination.ts";
-
-export interface TlsGatewayArgs {
-  /** Namespace of the ingress gateway's pods, where istiod looks for the Secret. */
-  readonly namespace: string;
-  /** Labels of the ingress gateway's pods. */
-  readonly selector: Readonly<Record<string, string>>;
-  /** Hosts to serve: all DNS names of the certificate. */
-  readonly hosts: readonly string[];
-  /** The certificate, with the Secret that holds it and its key. */
-  readonly certificate: { readonly secretName: string };
-  /** Lowest TLS version that is accepted. */
-  readonly minTls: "1.2" | "1.3";
-}
-
-/** The Gateway, in the namespace of the ingress gateway's pods. */
-export const GATEWAY = "istio-gateway";
-
-/** Where TLS ends: HTTPS on 443 with the wildcard certificate, and a redirect to it on 80. */
-export class TlsGateway extends pulumi.ComponentResource {
-  constructor(name: string, args: TlsGatewayArgs, opts: pulumi.ComponentResourceOptions) {
-    super("oke-platform:platform:TlsGateway", name, {}, opts);
-
-    new CustomResource(
-      name,
-      {
-        apiVersion: "networking.istio.io/v1",
-        kind: "Gateway",
-        metadata: { name: GATEWAY, namespace: args.namespace },
-        spec: {
-          selector: args.selector,
-          servers: [
-            {
-              port: { number: 80, name: "http", protocol: "HTTP" },
-              hosts: [...args.hosts],
-              tls: { httpsRedirect: true },
-            },
-            {
-              port: { number: 443, name: "https", protocol: "HTTPS" },
-              hosts: [...args.hosts],
-              tls: {
-                mode: "SIMPLE",
-                credentialName: args.certificate.secretName,
-                minProtocolVersion: args.minTls === "1.3" ? "TLSV1_3" : "TLSV1_2",
-              },
-            },
-          ],
-        },
-      } satisfies IGateway,
-      { parent: this },
-    );
-
-    this.registerOutputs();
-  }
-}
+import { GATEWAY } from "./tls-gateway.ts";
 
 /** The VirtualService of a service. */
 export const virtualServiceName = (service: string) => `${service}-vs`;
@@ -65,6 +11,8 @@ export const virtualServiceName = (service: string) => `${service}-vs`;
 export interface RoutesArgs {
   /** Namespace of the Gateway to attach to. */
   readonly gatewayNamespace: string;
+  /** For how long browsers ask for HTTPS alone. @default - as the services say */
+  readonly hstsSeconds: number | undefined;
   readonly services: readonly Service[];
 }
 
@@ -91,6 +39,7 @@ export class Routes extends pulumi.ComponentResource {
               {
                 match: [{ uri: { prefix: "/" } }],
                 route: [{ destination: { host: service.service, port: { number: service.port } } }],
+                ...hsts(args.hstsSeconds),
                 ...(service.timeoutSeconds !== undefined && { timeout: `${service.timeoutSeconds}s` }),
               },
             ],
@@ -107,6 +56,15 @@ export class Routes extends pulumi.ComponentResource {
     this.registerOutputs();
   }
 }
+
+/** The header with which browsers are told to ask for HTTPS alone. */
+export const HSTS = "Strict-Transport-Security";
+
+/** Its value. https://www.rfc-editor.org/rfc/rfc6797#section-6.1 */
+export const hstsValue = (seconds: number): string => `max-age=${seconds}`;
+
+const hsts = (seconds: number | undefined) =>
+  seconds === undefined ? {} : { headers: { response: { set: { [HSTS]: hstsValue(seconds) } } } };
 
 /** Where a host goes. */
 export interface RoutedHost {
@@ -126,9 +84,3 @@ export function routeOf({ metadata, spec }: Readonly<Record<string, unknown>>): 
   const { namespace = "?" } = metadata as { namespace?: string };
   return { host: hosts?.[0] ?? "?", namespace, service, port: port?.number ?? 0 };
 }
-
-/** Whether an input of the Gateway says which hosts it serves, by its path. */
-export const isGatewayHosts = (path: string): boolean => /^spec\.servers\[\d+\]\.hosts/.test(path);
-
-/** Whether an input of the Gateway is the lowest TLS version, by its path. */
-export const isMinTls = (path: string): boolean => path.endsWith(".tls.minProtocolVersion");
