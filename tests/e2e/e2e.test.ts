@@ -21,6 +21,7 @@ import {
 } from "./cluster.ts";
 import { reasonNotToRun, testClusterOf } from "./requirements.ts";
 import { openStack, settingsIn, setValues, type Values, valuesOf, wishesOf, withIstio, withService } from "./stack.ts";
+import { describeTakeover, reasonWithoutHelm } from "./takeover.ts";
 
 // The program on a real cluster, with the official providers and the real charts. Simulated are what is outside of the
 // cluster: Let's Encrypt, by Pebble, which validates for real, and Cloudflare, by cloudflare.ts. Each test goes on where
@@ -173,6 +174,8 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", () => {
     await refuseUsedCluster(kubeConfig);
   });
 });
+
+describeTakeover(reason ?? (await reasonWithoutHelm()));
 
 /** 31 of "1.31.4". */
 const minorOf = (version: string) => Number(version.split(".")[1]);

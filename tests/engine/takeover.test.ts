@@ -42,7 +42,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-const look = async () => openWorld(await sandbox.cloud.look()).state;
+/** The world, when what was begun has ended. */
+const look = async (): Promise<State> =>
+  (
+    await sandbox.cloud.visit((world) => {
+      world.advance(world.now + 1);
+      return structuredClone(world.state);
+    })
+  ).result;
 
 class CutOff extends Error {}
 
