@@ -47,7 +47,20 @@ export interface Variant {
 export const variants: readonly Variant[] = [
   { name: "prod", stack: "prod" },
   { name: "lab", stack: "lab" },
-  { name: "rules NSG", stack: "prod", changes: { loadBalancer: loadBalancer({ rules: "NSG" }) } },
+  {
+    name: "rules NSG, names and an address of others",
+    stack: "prod",
+    changes: {
+      acme: { email: "a@example.com", server: "production", issuerName: "letsencrypt" },
+      loadBalancer: loadBalancer({ rules: "NSG", ownAddress: true }),
+      charts: {
+        certManager: { releaseName: "certs" },
+        reflector: { releaseName: "copies" },
+        externalSecrets: { releaseName: "eso" },
+        istio: { releaseNames: { base: "crds", istiod: "mesh" } },
+      },
+    },
+  },
   { name: "internal", stack: "prod", changes: { loadBalancer: loadBalancer({ internal: true }) } },
   {
     name: "an adopted IP",
