@@ -109,7 +109,7 @@ if (vault) {
   if (vault.access === "managed")
     access = new VaultAccess(
       "vault-access",
-      { ...vault, reader, auditPath: vaultServer?.auditPath },
+      { ...vault, auditPath: vaultServer?.auditPath },
       inVault(
         // A destroy takes out of Vault what is ours while Vault still answers.
         vaultServer,

@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, NamedChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
+import { keptNamespace } from "./namespace.ts";
+import { CLUSTER_ALONE, policy } from "./network-policy.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
@@ -34,11 +36,16 @@ export class CertManager extends pulumi.ComponentResource {
         chart: CERT_MANAGER_CHART,
         source: args.chart,
         releaseName: args.chart.releaseName,
-        namespace: this.namespace,
+        namespace: keptNamespace(`${name}-namespace`, this.namespace, "certManager", this),
         // Made by Helm, which never deletes it: the certificate and the ACME account key outlive a
         // destroy, and the next `up` uses them instead of asking Let's Encrypt for a new one.
         createNamespace: true,
         values: { crds: { enabled: true }, startupapicheck: CHECK_ALWAYS, ...sizes(args.chart.releaseName)[args.size] },
+        policies: args.chart.reach && {
+          ...policy(args.chart.reach),
+          webhook: CLUSTER_ALONE,
+          cainjector: CLUSTER_ALONE,
+        },
         overrides: args.chart.values,
       },
       { parent: this },

@@ -100,6 +100,9 @@ export function copiesOf(inputs: Readonly<Record<string, unknown>>): string[] | 
   return reflectedTo(secretTemplate?.annotations ?? {});
 }
 
+/** A key of the settings, in the words of {@link keyOf}. */
+export const keyNamed = (key: CertificateSettings["key"]): string => keyOf({ spec: { privateKey: privateKeys[key] } });
+
 /** The key of a Certificate with these inputs; of one that does not say, cert-manager's choice. */
 export function keyOf({ spec }: Readonly<Record<string, unknown>>): string {
   const { algorithm = "RSA", size = 2048 } = (spec as ICertificate["spec"])?.privateKey ?? {};

@@ -1,8 +1,9 @@
-import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, NamedChart } from "../settings/charts.ts";
 import type { ExternalSecretsSettings } from "../settings/external-secrets.ts";
 import type { Size } from "../settings/size.ts";
+import { ownNamespace } from "./namespace.ts";
+import { CLUSTER_ALONE, policy } from "./network-policy.ts";
 import { chartRelease } from "./release.ts";
 import { disruptionBudget, requests, spread } from "./sizing.ts";
 
@@ -19,7 +20,7 @@ export class ExternalSecrets extends pulumi.ComponentResource {
   constructor(name: string, args: ExternalSecretsArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:ExternalSecrets", name, {}, opts);
 
-    const namespace = new Namespace(`${name}-namespace`, { metadata: { name: args.namespace } }, { parent: this });
+    const namespace = ownNamespace(`${name}-namespace`, args.namespace, "externalSecrets", this);
     chartRelease(
       name,
       {
@@ -34,6 +35,11 @@ export class ExternalSecrets extends pulumi.ComponentResource {
           crds: { annotations: { "helm.sh/resource-policy": "keep" } },
           serviceAccount: { name: args.serviceAccount },
           ...sizes[args.size],
+        },
+        policies: args.chart.reach && {
+          ...policy(args.chart.reach),
+          webhook: CLUSTER_ALONE,
+          certController: CLUSTER_ALONE,
         },
         overrides: args.chart.values,
       },

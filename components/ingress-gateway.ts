@@ -3,6 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import type { Size } from "../settings/size.ts";
 import { oneMinorAtATime } from "./istio-step.ts";
+import { RUNTIME_DEFAULT } from "./namespace.ts";
+import { ISTIO_POLICIES } from "./network-policy.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
@@ -26,6 +28,15 @@ export interface IngressGatewayArgs {
   readonly namespace: string;
   readonly exposure: Exposure;
 }
+
+/**
+ * The chart's own, which lets the proxy listen below 1024, and what it leaves out.
+ * https://github.com/istio/istio/blob/1.31.4/manifests/charts/gateway/templates/deployment.yaml
+ */
+const POD: ChartValues = {
+  sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }],
+  ...RUNTIME_DEFAULT,
+};
 
 /** The one release whose Service is the load balancer. */
 export const GATEWAY_CHART = "gateway";
@@ -56,10 +67,12 @@ export class IngressGateway extends pulumi.ComponentResource {
           // Always, which stays: a node that has the image could not restart the gateway without its registry. All other
           // charts have this policy or an image with a tag. https://github.com/istio/istio/issues/42852
           imagePullPolicy: "IfNotPresent",
+          securityContext: POD,
           service: { ...service, ports: PORTS },
           ...values,
           ...sizes[args.size],
         },
+        policies: args.chart.reach && ISTIO_POLICIES,
         overrides: args.chart.values?.gateway,
       },
       {

@@ -1,4 +1,3 @@
-import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues, IstioChart } from "../settings/charts.ts";
 import { SCOPE_GATEWAYS } from "../settings/istio-ownership.ts";
@@ -6,6 +5,8 @@ import type { Size } from "../settings/size.ts";
 import type { Door } from "../settings/tenancy.ts";
 import { GATEWAY_CHART } from "./ingress-gateway.ts";
 import { oneMinorAtATime } from "./istio-step.ts";
+import { ownNamespace, RUNTIME_DEFAULT } from "./namespace.ts";
+import { ISTIO_POLICIES } from "./network-policy.ts";
 import { chartRelease } from "./release.ts";
 import { requests, spread } from "./sizing.ts";
 
@@ -35,7 +36,7 @@ export class Istio extends pulumi.ComponentResource {
   constructor(name: string, args: IstioArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:Istio", name, {}, opts);
 
-    const namespace = new Namespace(`${name}-namespace`, { metadata: { name: this.namespace } }, { parent: this });
+    const namespace = ownNamespace(`${name}-namespace`, this.namespace, "istio", this);
     const base = chartRelease(
       `${name}-base`,
       {
@@ -58,8 +59,10 @@ export class Istio extends pulumi.ComponentResource {
         values: {
           // Mesh-wide: no Gateway selects pods of another namespace than its own, ours or anybody's.
           ...(args.routes !== "all" && { env: { [SCOPE_GATEWAYS]: "true" } }),
+          ...RUNTIME_DEFAULT,
           ...sizes[args.size],
         },
+        policies: args.chart.reach && ISTIO_POLICIES,
         overrides: args.chart.values?.istiod,
       },
       {

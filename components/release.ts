@@ -22,6 +22,8 @@ export interface ChartReleaseArgs {
   readonly createNamespace?: boolean;
   /** What this program decided. */
   readonly values: ChartValues;
+  /** What turns the chart's NetworkPolicies on, merged over these. @default - they stay off */
+  readonly policies?: ChartValues | undefined;
   /** What the operator adds or overrides; merged last. */
   readonly overrides: ChartValues | undefined;
 }
@@ -44,7 +46,11 @@ export function chartRelease(name: string, args: ChartReleaseArgs, opts: pulumi.
       version: args.source.version,
       namespace: args.namespace,
       ...(args.createNamespace && { createNamespace: true }),
-      values: mergeValues(args.values, args.overrides ?? {}, ownershipOf(args.chart).merged),
+      values: mergeValues(
+        mergeValues(args.values, args.policies ?? {}),
+        args.overrides ?? {},
+        ownershipOf(args.chart).merged,
+      ),
       timeout: RELEASE_SECONDS,
     },
     opts,

@@ -1,16 +1,18 @@
 import * as pulumi from "@pulumi/pulumi";
 import { explainTakenNames } from "./adoption.ts";
 import { awaitLateAdmission } from "./late-admission.ts";
+import { explainVaultRefusals } from "./vault/refusal.ts";
 
 /**
- * What holds for the whole run: no secret in its debug log, a way out of every name that is taken, and patience with what judges
- * and is late.
+ * What holds for the whole run: no secret in its debug log, a way out of every name that is taken and of what Vault
+ * refuses, and patience with what judges and is late.
  *
  * To be called before the first resource is registered.
  */
 export function guardRun(): void {
   keepSecretsOutOfDebugLog();
   explainTakenNames();
+  explainVaultRefusals();
   awaitLateAdmission();
 }
 

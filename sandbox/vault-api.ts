@@ -96,7 +96,10 @@ function answerTo(world: World, path: string, body: Record<string, unknown>, sha
   }
   const refusal = vaultRefusal(world);
   if (refusal !== undefined) return { status: 503, body: { errors: [refusal] } };
-  // Tokens and policies of operators are not modelled: whoever reaches this Vault may do everything.
+  // The policy of Pulumi's runs, which the provider's writes are judged by.
+  if (vault && path.startsWith("sys/policies/acl/") && typeof body.policy === "string")
+    vault.spec = { ...vault.spec, runPolicy: body.policy };
+  // Tokens are not modelled: whoever reaches this Vault may do everything here.
   return path.startsWith("auth/token/create")
     ? { status: 200, body: { auth: { client_token: secret() } } }
     : {

@@ -37,6 +37,23 @@ export function isUrl(value: string, ...schemes: string[]): boolean {
   );
 }
 
+const hostOf = (address: string) => URL.parse(address)?.hostname ?? "";
+
+/** Whether a URL stays on this machine. */
+const isLoopback = (address: string) => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostOf(address));
+
+/** Whether a URL can be that of a Service, `<service>.<namespace>` with or without what DNS adds. */
+export const isInCluster = (address: string) =>
+  /^[a-z0-9-]+\.[a-z0-9-]+(\.svc(\.cluster\.local)?)?$/.test(hostOf(address));
+
+/** What of `<service>.<namespace>` may as well be a domain of the Internet, or of an office. */
+const LIKE_A_DOMAIN =
+  /^[^.]+\.([a-z]{2}|com|net|org|info|biz|app|cloud|dev|example|online|tech|xyz|corp|home|internal|lan|local)$/;
+
+/** Whether what is sent to a URL can be read, and answered, by whoever is on the way. */
+export const isExposed = (address: string) =>
+  /^http:/i.test(address) && !isLoopback(address) && (!isInCluster(address) || LIKE_A_DOMAIN.test(hostOf(address)));
+
 /**
  * Names and passwords in URLs, and in what was meant to be one: between the slashes and the last @, or at the beginning and
  * with a colon. Not an image's digest, which has an @ too.

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { charts as defaults } from "../versions.ts";
 import { isRecord, map, says, secret, section, text } from "./fields.ts";
+import type { Reach } from "./reach.ts";
 import { ownName, releaseNames } from "./releases.ts";
 import type { Rule } from "./rule.ts";
 
@@ -155,13 +156,12 @@ interface Login {
 export interface Chart<Values = ChartValues> extends ChartSource {
   /** What the stack sets, merged over the program's own. */
   readonly values?: Values | undefined;
+  /** What its pods must reach, where its own NetworkPolicies keep them from all else. @default - it has none */
+  readonly reach?: Reach | undefined;
 }
 
 /** A chart whose release has a name of the stack's choice. */
-export interface NamedChart extends Chart {
-  /** Name of its Helm release. */
-  readonly releaseName: string;
-}
+export type NamedChart = Chart & { readonly releaseName: string };
 
 export interface IstioChart extends Chart<NonNullable<ChartsGiven["charts"]["istio"]["values"]>> {
   readonly releaseNames: Readonly<ChartsGiven["charts"]["istio"]["releaseNames"]>;

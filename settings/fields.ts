@@ -154,6 +154,6 @@ export const pem = text(
  */
 export const innerPath = (what: string) =>
   text(
-    `${what} without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..`,
-    /^(?!\.{1,2}(\/|$))[^/\s*+?#%"'\\{}]+(\/(?!\.{1,2}(\/|$))[^/\s*+?#%"'\\{}]+)*$/,
+    `${what} without slashes at its ends, and without spaces, control characters, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..`,
+    /^(?!\S*\s)(?!\.{1,2}(\/|$))[!$&(),\-.0-9:->@-[\]-z|~\u00a1-\uffff]+(\/(?!\.{1,2}(\/|$))[!$&(),\-.0-9:->@-[\]-z|~\u00a1-\uffff]+)*$/,
   );

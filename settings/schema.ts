@@ -10,6 +10,7 @@ import { map } from "./fields.ts";
 import { gateway, gatewayRules } from "./gateway.ts";
 import { limitRules } from "./limits.ts";
 import { loadBalancer, loadBalancerRules } from "./load-balancer.ts";
+import { networkPolicies } from "./network-policies.ts";
 import { reflector } from "./reflector.ts";
 import type { Rule } from "./rule.ts";
 import { services } from "./services.ts";
@@ -37,6 +38,7 @@ export const fields = {
   certificate,
   reflector,
   gateway,
+  networkPolicies,
   charts,
   chartsPassword,
   services,

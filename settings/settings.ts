@@ -9,6 +9,7 @@ import type { ExternalSecretsSettings } from "./external-secrets.ts";
 import { type GatewaySettings, gatewayOf } from "./gateway.ts";
 import { type LoadBalancerSettings, loadBalancerOf } from "./load-balancer.ts";
 import { judge } from "./mistakes.ts";
+import { withPolicies } from "./network-policies.ts";
 import type { ReflectorSettings } from "./reflector.ts";
 import { type Service, servicesOf } from "./services.ts";
 import type { Size } from "./size.ts";
@@ -71,6 +72,7 @@ export function parseSettings(config: StackConfig): Settings {
   const baseDomain = baseDomainOf(given);
   const token = tokenOf(given);
   const vault = vaultOf(given, token);
+  const issuer = issuerOf(given);
   return {
     domain,
     baseDomain,
@@ -78,7 +80,7 @@ export function parseSettings(config: StackConfig): Settings {
     size,
     phase: vault?.kind === "installed" ? vault.phase : "complete",
     cluster: clusterOf(cluster),
-    issuer: issuerOf(given),
+    issuer,
     loadBalancer: loadBalancer && loadBalancerOf(loadBalancer, tagsOf(given)),
     records: recordsOf(given, baseDomain),
     vault,
@@ -86,7 +88,7 @@ export function parseSettings(config: StackConfig): Settings {
     certificate,
     reflector,
     gateway: gatewayOf(given),
-    charts: chartsOf(given),
+    charts: withPolicies(chartsOf(given), given, issuer, vault),
     services: servicesOf(services, baseDomain),
     tenancy: tenancyOf(given),
   };

@@ -1,13 +1,17 @@
+import { isInCluster } from "./addresses.ts";
 import type { Rule } from "./rule.ts";
-import { type Given, IN_CLUSTER, schemeOf, unsealsItself, type VaultGiven } from "./vault.ts";
+import { DEPLOY_POLICY, type Given, IN_CLUSTER, schemeOf, unsealsItself, type VaultGiven } from "./vault.ts";
 import { loginRules } from "./vault-login.ts";
-
-/** Whether a URL is that of a Service, `<service>.<namespace>` with or without what DNS adds. */
-const isInCluster = (address: string) =>
-  /^[a-z0-9-]+\.[a-z0-9-]+(\.svc(\.cluster\.local)?)?$/.test(URL.parse(address)?.hostname ?? "");
 
 /** https://github.com/hashicorp/vault/blob/v1.21.0/vault/mount.go, protectedMounts */
 const RESERVED = /^(audit|auth|cubbyhole|identity|sys)(\/|$)/;
+
+/** https://github.com/hashicorp/vault/blob/v1.21.0/vault/policy_store.go, immutablePolicies, and the one of all tokens. */
+const VAULTS_POLICIES = ["default", "root", "response-wrapping", "control-group"];
+
+/** Vault knows policies in small letters alone. docs/ci.md gives each stack's runs `oke-platform-<stack>`. */
+const isTaken = (role: string) =>
+  VAULTS_POLICIES.includes(role.toLowerCase()) || `${role.toLowerCase()}-`.startsWith(`${DEPLOY_POLICY}-`);
 
 const installed = (holds: (vault: VaultGiven, given: Given) => boolean) => (given: Given) =>
   given.vault?.install === true && holds(given.vault, given);
@@ -30,6 +34,18 @@ export const vaultRules: readonly Rule<Given>[] = [
     reads: [],
     when: ({ vault }) => vault !== undefined && RESERVED.test(vault.mount),
     allowed: "the mount of a KV engine; audit, auth, cubbyhole, identity and sys are Vault's own",
+  },
+  {
+    key: "vault.authPath",
+    reads: [],
+    when: ({ vault }) => vault !== undefined && /^token(\/|$)/.test(vault.authPath),
+    allowed: "the mount path of a Kubernetes auth backend; token is Vault's own",
+  },
+  {
+    key: "vault.role",
+    reads: ["vault.install", "vault.access"],
+    when: ({ vault }) => vault !== undefined && (vault.install || vault.access === "managed") && isTaken(vault.role),
+    allowed: `another name with access "managed", which names a policy so, too: ${VAULTS_POLICIES.join(", ")} are Vault's own, and ${DEPLOY_POLICY}, with or without more after a -, is that of a run's token`,
   },
   // Before all others: nothing else about a Vault that is not to be installed is worth telling.
   {

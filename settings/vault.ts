@@ -14,6 +14,9 @@ const url = (who: string) =>
 /** The Service of the Vault that this program installs, as others have it by default. */
 export const IN_CLUSTER = "http://vault.vault:8200";
 
+/** Name of the policy that the deploy token of `vault:init` carries, and that the documentation gives to others. */
+export const DEPLOY_POLICY = "oke-platform";
+
 export const vault = says(
   "Vault, where the DNS token is kept: already there, or installed here.",
   v.optional(
@@ -37,7 +40,8 @@ export const vault = says(
         "Audiences of the service account's token with which External Secrets logs in; the first is the managed role's.",
         v.optional(
           v.pipe(
-            v.array(text("an audience: text without spaces", /^\S+$/), "a list of audiences"),
+            // In a policy, a * at an end stands for anything.
+            v.array(text("an audience: text without spaces and *", /^[^\s*]+$/), "a list of audiences"),
             once("each audience once"),
           ),
         ),
@@ -50,7 +54,14 @@ export const vault = says(
       ),
       role: says(
         "Role of the Kubernetes auth backend that External Secrets logs in with.",
-        v.optional(text("the name of a role of the Kubernetes auth backend", /^[\w.-]+$/), "external-secrets"),
+        v.optional(
+          // https://github.com/hashicorp/vault/blob/sdk/v0.23.0/sdk/framework/path.go, GenericNameRegex
+          text(
+            "the name of a role of the Kubernetes auth backend: letters, digits, _, - and ., the last two not at its ends",
+            /^\w([\w.-]*\w)?$/,
+          ),
+          "external-secrets",
+        ),
       ),
       authPath: says("Mount path of the Kubernetes auth backend.", v.optional(innerPath("a mount path"), "kubernetes")),
       auth,
@@ -145,13 +156,14 @@ export function vaultOf(given: Given, token: TokenSettings | undefined): VaultSe
   const { namespace, mount, path, role, authPath, caBundle } = vault;
   const common = { namespace, mount, path, role, authPath, caBundle, login: loginOf(vault, given), token };
   // The address is given, by the rule about it.
-  if (!vault.install) return { ...common, kind: "there", address: address as string, clusterAddress, access };
+  if (!vault.install)
+    return { ...common, kind: "there", address: forwarded(address as string), clusterAddress, access };
   const scheme = schemeOf(size);
   return {
     ...common,
     kind: "installed",
     // Where a port-forward brings it.
-    address: address ?? `${scheme}://127.0.0.1:8200`,
+    address: forwarded(address ?? `${scheme}://127.0.0.1:8200`),
     clusterAddress: IN_CLUSTER.replace("http", scheme),
     access: "managed",
     phase: vault.initialized ? "complete" : "bootstrap",
@@ -166,3 +178,10 @@ export function vaultOf(given: Given, token: TokenSettings | undefined): VaultSe
       : undefined,
   };
 }
+
+/**
+ * `localhost` in plain HTTP as 127.0.0.1, where a port-forward listens: the name can lead to ::1, and the token to whoever
+ * listens there. With https the server's certificate tells who it is, and may be for the name alone.
+ */
+const forwarded = (address: string) =>
+  address.replace(/^(http:\/\/)localhost(?=[:/?#]|$)/i, (_whole, scheme: string) => `${scheme}127.0.0.1`);

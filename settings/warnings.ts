@@ -1,3 +1,5 @@
+import { isExposed } from "./addresses.ts";
+import type { ChartsSettings } from "./charts.ts";
 import { isEverybody } from "./cidr.ts";
 import type { Settings } from "./settings.ts";
 import { supportWarnings } from "./support.ts";
@@ -34,8 +36,36 @@ export function warnings(settings: Settings, today: Date): string[] {
     ],
   ];
   return [
+    ...(vault === undefined ? [] : vaultInClear(vault)),
+    ...chartsInClear(charts),
     ...notes.filter(([applies]) => applies).map(([, note]) => note),
     ...openings(tenancy, baseDomain),
     ...supportWarnings({ certManager: charts.certManager.version, istio: charts.istio.version }, today),
   ];
+}
+
+const IN_CLEAR = "in plain HTTP, which whoever is on the way can read and answer";
+
+const vaultInClear = ({ address, clusterAddress }: NonNullable<Settings["vault"]>) =>
+  [
+    { key: "vault.address", address, what: "the run's token and the DNS token go there", service: "" },
+    {
+      key: "vault.clusterAddress",
+      address: clusterAddress,
+      what: "External Secrets logs in and reads the DNS token there",
+      service: ", or its name with .svc where it is a Service of the cluster",
+    },
+  ]
+    .filter((it) => isExposed(it.address))
+    .map((it) => `${it.key} is ${it.address}: ${it.what} ${IN_CLEAR}; use https${it.service}`);
+
+/** Of each such source, since most have all charts from one. */
+function chartsInClear(charts: ChartsSettings): string[] {
+  const sources = Map.groupBy(Object.entries(charts), ([, { repo }]) => repo);
+  return [...sources]
+    .filter(([repo]) => isExposed(repo))
+    .map(
+      ([repo, of]) =>
+        `charts of ${of.map(([name]) => name).join(", ")} come from ${repo} ${IN_CLEAR}, with what then runs in the cluster; use https or oci`,
+    );
 }

@@ -59,6 +59,7 @@ export interface Reply {
   /** @default 200 */
   readonly status?: number;
   readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string[]>>;
 }
 
 /**
@@ -73,7 +74,10 @@ export async function answering(answer: (call: Call) => Reply): Promise<string> 
       for await (const part of request.setEncoding("utf8")) body += part;
       const reply = answer({ url: new URL(request.url ?? "", "http://loopback"), request, body });
       const isText = typeof reply.body === "string";
-      response.writeHead(reply.status ?? 200, { "content-type": isText ? "text/plain" : "application/json" });
+      response.writeHead(reply.status ?? 200, {
+        "content-type": isText ? "text/plain" : "application/json",
+        ...reply.headers,
+      });
       response.end(isText ? reply.body : JSON.stringify(reply.body));
     }),
   );

@@ -34,7 +34,7 @@ const spansOf = (line: string) => [...new Set(line.match(/`[^`]+`/g))].sort();
 /** A heading has another name in the other language. */
 const linksOf = (line: string) =>
   [...line.matchAll(/\]\(([^)]+)\)/g)]
-    .map(([, target = ""]) => target.replace(/README(\.ko)?\.md(#.*)?$/, "README"))
+    .map(([, target = ""]) => target.replace(".ko.md", ".md").replace(/README\.md(#.*)?$/, "README"))
     .sort();
 const kindOf = (line: string) => /^(#+|-|\|)(?= |-)/.exec(line)?.[0] ?? "text";
 

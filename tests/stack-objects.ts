@@ -56,6 +56,18 @@ export const secretOf = (value: unknown) => ({
 /** The sandbox's OCI gives any address of the documentation's range. */
 export const ADDRESS = expect.stringMatching(/^203\.0\.113\.\d+$/);
 
+/** A namespace with its levels of the Pod Security Standards. */
+export function namespace(name: string, levels: Readonly<Record<string, string>>) {
+  const labels = Object.entries(levels).map(([mode, level]) => [`pod-security.kubernetes.io/${mode}`, level]);
+  return { apiVersion: "v1", kind: "Namespace", metadata: { name, labels: Object.fromEntries(labels) } };
+}
+export const seccompProfile = { type: "RuntimeDefault" };
+/** The security of the gateway's pods. */
+export const gatewayPod = {
+  sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }],
+  seccompProfile,
+};
+
 /** What both stacks have, whatever their size. */
 export const common = {
   ...policy("route-policy", "oke-platform-routes"),
@@ -67,8 +79,9 @@ export const common = {
       externalSecrets: "external-secrets",
     },
   },
-  "istio-namespace": { apiVersion: "v1", kind: "Namespace", metadata: { name: "istio-system" } },
-  "external-secrets-namespace": { apiVersion: "v1", kind: "Namespace", metadata: { name: "external-secrets" } },
+  "cert-manager-namespace": namespace("cert-manager", { enforce: "restricted" }),
+  "istio-namespace": namespace("istio-system", { enforce: "baseline", audit: "restricted", warn: "restricted" }),
+  "external-secrets-namespace": namespace("external-secrets", { enforce: "restricted" }),
   "load-balancer-ip": expect.objectContaining({ lifetime: "RESERVED" }),
   "vault-secret": {
     mount: "secret",

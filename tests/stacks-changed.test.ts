@@ -24,6 +24,7 @@ describe("a stack with other settings", () => {
       "kubernetes:cert-manager.io/v1:Certificate",
       "kubernetes:cert-manager.io/v1:ClusterIssuer",
       "kubernetes:core/v1:Namespace",
+      "kubernetes:core/v1:NamespacePatch",
       "kubernetes:helm.sh/v3:Release",
       "kubernetes:networking.istio.io/v1:Gateway",
       "kubernetes:networking.istio.io/v1:VirtualService",

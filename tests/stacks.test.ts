@@ -6,6 +6,7 @@ import {
   COMPARTMENT,
   checkedAlways,
   common,
+  gatewayPod,
   gatewayPorts,
   ISTIO,
   issuer,
@@ -14,6 +15,7 @@ import {
   objects,
   release,
   requests,
+  seccompProfile,
   spread,
   token,
   withKey,
@@ -51,6 +53,7 @@ describe("lab", () => {
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.26.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.26.4", {
         env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
+        seccompProfile,
         autoscaleEnabled: false,
         replicaCount: 1,
         global: { defaultPodDisruptionBudget: { enabled: false } },
@@ -59,6 +62,7 @@ describe("lab", () => {
       "ingress-gateway": release("gateway", "istio-ingressgateway", "istio-system", ISTIO, "1.26.4", {
         labels: { istio: "ingressgateway" },
         imagePullPolicy: "IfNotPresent",
+        securityContext: gatewayPod,
         autoscaling: { enabled: false },
         replicaCount: 1,
         resources: requests("100m", "128Mi"),
@@ -172,6 +176,7 @@ describe("prod", () => {
       "istio-base": release("base", "istio-base", "istio-system", ISTIO, "1.31.4", {}),
       "istio-istiod": release("istiod", "istiod", "istio-system", ISTIO, "1.31.4", {
         env: { PILOT_SCOPE_GATEWAY_TO_NAMESPACE: "true" },
+        seccompProfile,
         autoscaleEnabled: true,
         autoscaleMin: 2,
         autoscaleMax: 5,
@@ -182,6 +187,7 @@ describe("prod", () => {
       "ingress-gateway": release("gateway", "istio-ingressgateway", "istio-system", ISTIO, "1.31.4", {
         labels: { istio: "ingressgateway" },
         imagePullPolicy: "IfNotPresent",
+        securityContext: gatewayPod,
         autoscaling: { enabled: true, minReplicas: 2, maxReplicas: 5, targetCPUUtilizationPercentage: 80 },
         podDisruptionBudget: { minAvailable: 1 },
         resources: requests("200m", "256Mi"),

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import { main, printer, stackOption, type Terminal, toolCommand } from "./lib/command.ts";
 import { kubeConfigOf, settingsOf } from "./stack.ts";
 import { initializeVault } from "./vault/init.ts";
-import { type KeyStore, keysFile, ociKeys } from "./vault/keys.ts";
+import { type KeyStore, keysFile } from "./vault/keys.ts";
+import { ociKeys } from "./vault/oci-keys.ts";
 import { deployPolicy } from "./vault/policy.ts";
 import { runWithVault } from "./vault/run.ts";
 import { type Servers, serverAt, serversInside, type Target } from "./vault/servers.ts";
@@ -61,14 +62,14 @@ export function vaultCommand(terminal: Terminal): Command {
     }
     const keys = neededKeys(options);
     const rootToken = process.env.VAULT_TOKEN || undefined;
-    await withServers(target, options, (servers) => initializeVault(target, servers, { keys, rootToken, log }));
+    await withServers(target, options, log, (servers) => initializeVault(target, servers, { keys, rootToken, log }));
   });
 
   withServer(
     withKeys(verb("unseal", "unseals its pods with key shares, after a restart; one with OCI KMS unseals itself")),
   ).action(async (options: StackOptions & KeyOptions & ServerOptions) => {
     const keys = neededKeys(options);
-    await withServers(await targetOf(options.stack), options, (servers) => unsealVault(servers, keys, log));
+    await withServers(await targetOf(options.stack), options, log, (servers) => unsealVault(servers, keys, log));
   });
 
   withKeys(
@@ -115,9 +116,10 @@ async function targetOf(stack: string): Promise<Target> {
 async function withServers(
   target: Target,
   { address, caCert }: ServerOptions,
+  log: (line: string) => void,
   work: (servers: Servers) => Promise<void>,
 ): Promise<void> {
-  const servers = await (address === undefined ? serversInside(target) : serverAt(address, caCert));
+  const servers = await (address === undefined ? serversInside(target) : serverAt(address, caCert, log));
   try {
     await work(servers);
   } finally {

@@ -1,9 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Chart, ChartValues } from "../../settings/charts.ts";
 import type { Size } from "../../settings/size.ts";
+import { keptNamespace, RUNTIME_DEFAULT } from "../namespace.ts";
 import { chartRelease } from "../release.ts";
 import { requests, spread } from "../sizing.ts";
 import type { VaultSeal } from "./seal.ts";
+
+/** Where Vault's pods have the volume for the audit log. */
+export const AUDIT_DIRECTORY = "/vault/audit";
 
 /** The Secret with the certificate of an installed Vault, and its CA. */
 export const VAULT_TLS_SECRET = "vault-tls";
@@ -43,7 +47,7 @@ export class VaultServer extends pulumi.ComponentResource {
     `namespace ${this.namespace}: the volumes with all that Vault holds; set vault.initialized to false before the next up`,
   ];
   /** Where an audit device may write. */
-  readonly auditPath = "/vault/audit";
+  readonly auditPath = AUDIT_DIRECTORY;
 
   constructor(name: string, args: VaultServerArgs, opts: pulumi.ComponentResourceOptions) {
     super("oke-platform:platform:VaultServer", name, {}, opts);
@@ -55,7 +59,7 @@ export class VaultServer extends pulumi.ComponentResource {
         chart: "vault",
         source: args.chart,
         releaseName: VAULT_RELEASE,
-        namespace: this.namespace,
+        namespace: keptNamespace(`${name}-namespace`, this.namespace, "vault", this),
         // Made by Helm, which never deletes it: a destroy keeps the volumes.
         createNamespace: true,
         values: {
@@ -64,10 +68,13 @@ export class VaultServer extends pulumi.ComponentResource {
           injector: { enabled: false },
           server: {
             auditStorage: { enabled: true, mountPath: this.auditPath },
+            statefulSet: { securityContext: { container: CONTAINER } },
             ...(this.tls && tlsValues(this.tls)),
             ...servers[args.size](configuration(this.tls !== undefined, args.seal)),
           },
         },
+        // Whoever has a secret in it comes from wherever.
+        policies: args.chart.reach && { server: { networkPolicy: { enabled: true } } },
         overrides: args.chart.values,
       },
       { parent: this },
@@ -76,6 +83,16 @@ export class VaultServer extends pulumi.ComponentResource {
     this.registerOutputs({ namespace: this.namespace });
   }
 }
+
+/**
+ * The chart's own, and what it leaves out. Vault needs no capability: the chart does not let it lock its memory.
+ * https://github.com/hashicorp/vault-helm/blob/v0.34.1/templates/_helpers.tpl
+ */
+const CONTAINER: ChartValues = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ["ALL"] },
+  ...RUNTIME_DEFAULT,
+};
 
 const TLS_PATH = "/vault/userconfig/tls";
 

@@ -1,3 +1,4 @@
+import type { Properties } from "../../project/registration.ts";
 import { sha256 } from "../world/state.ts";
 import { at, type PluginPart, type ResourceModel, text } from "./model.ts";
 
@@ -23,13 +24,19 @@ export const customResource = (kind: string): ResourceModel => ({
   }),
 });
 
+function labelled(inputs: Properties) {
+  const { name, labels } = at(inputs, "metadata");
+  return { name: String(name), spec: labels === undefined ? {} : { labels } };
+}
+
 export const kubernetes: PluginPart = {
   models: {
     "kubernetes:core/v1:Namespace": {
       kind: "Namespace",
-      request: (inputs) => ({ name: String(at(inputs, "metadata").name), spec: {} }),
-      imported: ({ name }) => ({ metadata: { name } }),
+      request: labelled,
+      imported: ({ name, spec: { labels } }) => ({ metadata: { name, ...(labels !== undefined && { labels }) } }),
     },
+    "kubernetes:core/v1:NamespacePatch": { kind: "NamespacePatch", request: labelled },
     "kubernetes:core/v1:Secret": {
       kind: "Secret",
       request(inputs) {

@@ -41,6 +41,12 @@ const services = namespaced("Service");
  */
 const selected = ({ name }: Rendered, part?: string): Spec => ({ selector: name, ...(part !== undefined && { part }) });
 
+/** Whether a chart has a value: null takes one away. */
+const isSaid = (value: unknown) => value !== undefined && value !== null;
+
+/** The level of the Pod Security Standards that pods fit which have all but what these values bring. */
+const fitting = (hasProfile: boolean) => (hasProfile ? {} : { fits: "baseline" });
+
 const validating = (name: string, webhooks: Webhook[]): Request => ({
   kind: "ValidatingWebhookConfiguration",
   name,
@@ -134,7 +140,10 @@ export const charts: Readonly<Record<string, Chart>> = {
     pods: { resources: { requests: { cpu: "500m", memory: "2048Mi" } } },
     objects: (release) => [
       ...services(release, ["istiod"]),
-      ...deployments(release, ["istiod"], { env: release.values.env ?? {} }),
+      ...deployments(release, ["istiod"], {
+        env: release.values.env ?? {},
+        ...fitting(isSaid(release.values.seccompProfile)),
+      }),
       validating(`istio-validator-${release.namespace}`, [
         istioValidation("rev.validation.istio.io", release.namespace),
       ]),
@@ -148,11 +157,18 @@ export const charts: Readonly<Record<string, Chart>> = {
     removalSeconds: 20,
     pods: { resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "2000m", memory: "1024Mi" } } },
     objects(release) {
-      const { service = { type: "LoadBalancer" }, podAnnotations = {} } = release.values as Record<string, Spec>;
+      const {
+        service = { type: "LoadBalancer" },
+        podAnnotations = {},
+        securityContext,
+      } = release.values as Record<string, Spec | undefined>;
       // Its image has no tag before istiod's injection, and the policy that the API server gives to such a one stays.
       const imagePullPolicy = release.values.imagePullPolicy ?? "Always";
       return [
-        ...deployments(release, [release.name], { podAnnotations, imagePullPolicy }),
+        ...deployments(release, [release.name], {
+          ...{ podAnnotations, imagePullPolicy },
+          ...fitting(isSaid(securityContext?.seccompProfile)),
+        }),
         ...services(release, [release.name], service),
       ];
     },
@@ -192,15 +208,25 @@ export const charts: Readonly<Record<string, Chart>> = {
     seconds: 40,
     objects(release) {
       const name = fullName("vault", release);
-      const { ha } = (release.values.server ?? {}) as { ha?: object };
+      const { ha, statefulSet } = (release.values.server ?? {}) as VaultServer;
+      const { capabilities, seccompProfile } = statefulSet?.securityContext?.container ?? {};
       const more = ha === undefined ? [] : [`${name}-active`, `${name}-standby`];
       return [
         ...services(release, [name, `${name}-internal`, ...more]),
-        ...statefulSets(release, [name], { values: release.values, ...selected(release) }),
+        ...statefulSets(release, [name], {
+          values: release.values,
+          ...selected(release),
+          ...fitting(capabilities !== undefined && seccompProfile !== undefined),
+        }),
       ];
     },
   },
 };
+
+interface VaultServer {
+  readonly ha?: object;
+  readonly statefulSet?: { readonly securityContext?: { readonly container?: Spec } };
+}
 
 const externalSecretsKinds = {
   clusterexternalsecrets: "ClusterExternalSecret",

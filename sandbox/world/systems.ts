@@ -9,6 +9,7 @@ import { istio } from "./istio.ts";
 import { kubernetes } from "./kubernetes.ts";
 import { cloudController } from "./load-balancer.ts";
 import { oci } from "./oci.ts";
+import { podSecurity } from "./pod-security.ts";
 import { reflector } from "./reflector.ts";
 import type { State } from "./state.ts";
 import { vault } from "./vault.ts";
@@ -22,6 +23,7 @@ import { type Latencies, type System, World } from "./world.ts";
 const systems: readonly System[] = [
   kubernetes,
   admission,
+  podSecurity,
   webhookCa,
   helm,
   cloudController,

@@ -1,5 +1,6 @@
 import { runs, workloadsOf } from "./kubernetes.ts";
 import { type Item, keyOf, Refusal, type Request } from "./state.ts";
+import { admitByPolicy } from "./vault-policy.ts";
 import type { Kind, System, World } from "./world.ts";
 
 // Vault: one that is there or one that is installed, sealed or not, and what can be written into it.
@@ -114,6 +115,9 @@ const inside = (behaviour: Partial<Kind> = {}): Kind => ({
   ...behaviour,
   admit(world, request) {
     admitToVault(world);
+    // Of the run's token; where nobody has written one, it is root's.
+    const { runPolicy } = world.item("Vault /vault")?.spec ?? {};
+    if (runPolicy !== undefined) admitByPolicy(String(runPolicy), request);
     behaviour.admit?.(world, request);
   },
 });

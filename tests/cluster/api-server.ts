@@ -44,6 +44,12 @@ export interface ApiServer {
    * @throws {Refusal} when the API server refuses it
    */
   apply(manifest: Manifest, options?: ApplyOptions): Promise<Manifest>;
+  /**
+   * Asks what the API server would warn of, and stores nothing.
+   *
+   * @throws {Refusal} when it refuses it
+   */
+  warningsOf(manifest: Manifest): Promise<string[]>;
   /** Gets, or does whatever else, at a path. @throws {Refusal} */
   call(
     method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
@@ -88,17 +94,20 @@ export async function startApiServer(): Promise<ApiServer> {
   ]);
   const { server, ca, token } = JSON.parse(String(line)) as Kept;
 
-  const call: ApiServer["call"] = async (method, path, body, contentType = "application/json") => {
+  const send = async (...[method, path, body, contentType = "application/json"]: Parameters<ApiServer["call"]>) => {
     const headers = { authorization: `Bearer ${token}`, "content-type": contentType, accept: "application/json" };
     const sent = request(`${server}${path}`, { method, ca, headers });
     sent.end(body === undefined ? undefined : JSON.stringify(body));
     const [response] = await once(sent, "response");
     const answer = await text(response);
-    if (response.statusCode < 300) return JSON.parse(answer);
+    if (response.statusCode < 300)
+      return { body: JSON.parse(answer) as unknown, warnings: [response.headers.warning ?? []].flat() as string[] };
     // A path that is not served is refused in plain words, all else by a Status.
     const isStatus = String(response.headers["content-type"]).startsWith("application/json");
     throw new Refusal(response.statusCode, isStatus ? JSON.parse(answer).message : answer.trim());
   };
+
+  const call: ApiServer["call"] = async (...asked) => (await send(...asked)).body;
 
   const plurals = new Map<string, string>();
   const pathOf = async ({ apiVersion, kind, metadata: { name, namespace } }: Manifest) => {
@@ -124,6 +133,10 @@ export async function startApiServer(): Promise<ApiServer> {
       return config;
     },
     call,
+    async warningsOf(manifest) {
+      const path = `${await pathOf(manifest)}?fieldManager=test&dryRun=All`;
+      return (await send("PATCH", path, manifest, "application/apply-patch+yaml")).warnings;
+    },
     async apply(manifest, { manager = "test", dryRun = false, subresource } = {}) {
       const query = new URLSearchParams({ fieldManager: manager, fieldValidation: "Strict", force: "true" });
       if (dryRun) query.set("dryRun", "All");

@@ -52,6 +52,38 @@ export const findKubeApiserver = (options?: FindOptions): Promise<Binary> =>
     options,
   );
 
+const charts = join(import.meta.dirname, "chart");
+const HELM = pinOf(join(charts, "go.mod"), "helm.sh/helm/v3");
+
+/**
+ * Finds what renders charts: in the cache, or built.
+ *
+ * @throws Error when neither works, with the reason for each and what to do.
+ */
+export const findRenderer = (options?: FindOptions): Promise<Binary> =>
+  findBinary(
+    {
+      by: BY,
+      name: "the renderer of charts",
+      purpose: "renderer of charts for the tests",
+      executable: "oke-platform-chart",
+      version: HELM,
+      check: {
+        args: ["--version"],
+        read: (output) => (output === HELM ? HELM : undefined),
+        allowed: `version ${HELM}`,
+      },
+      source: {
+        directory: charts,
+        package: ".",
+        ldflags: `-s -w -X main.version=${HELM}`,
+        takes: "about a minute on two cores",
+      },
+      install: "let this machine reach a Go module proxy: https://proxy.golang.org",
+    },
+    options,
+  );
+
 /** The oldest that this kube-apiserver was seen to run on is Debian 12's; its own build tests with the pinned one. */
 const oldestEtcd = { major: 3, minor: 4 };
 

@@ -39,6 +39,7 @@ const fresh = {
   certManager: "ok: cert-manager: no Deployment cert-manager that belongs to no Helm release",
   argo: "ok: ArgoCD: no Application that installs the same",
   namespaces: "ok: namespaces: istio-system and external-secrets are free, or Pulumi's",
+  security: "ok: pod security: cert-manager restricted, istio-system baseline, external-secrets restricted",
   services: "ok: services: 2 service(s) are there, with their ports",
 };
 
@@ -94,7 +95,7 @@ describe("before the first up", () => {
   it("misses a Service, and a port of another", async () => {
     for (const name of ["vault", "argocd"]) await server.apply(namespace(name));
     await server.apply(service("argocd", "argocd-server", 443));
-    expect((await examine()).slice(7)).toEqual([
+    expect((await examine()).slice(8)).toEqual([
       "problem: services: services entry vault: Service vault does not exist in vault; its host would answer 503",
       "problem: services: services entry argocd: Service argocd-server in argocd has no port 80; it has 443",
     ]);
@@ -112,9 +113,10 @@ describe("before the first up", () => {
     const found = await examine("guest");
     expect(found.slice(0, 2)).toEqual([fresh.reachable, fresh.version]);
     expect(found.slice(2).map((line) => line.split(": ").slice(0, 3).join(": "))).toEqual(
-      ["Helm releases", "custom resource definitions", "cert-manager", "ArgoCD", "namespaces", "services"].map(
-        (check) => `skipped: ${check}: could not be asked`,
-      ),
+      [
+        ...["Helm releases", "custom resource definitions", "cert-manager", "ArgoCD", "namespaces", "pod security"],
+        "services",
+      ].map((check) => `skipped: ${check}: could not be asked`),
     );
     expect(found[2]).toContain(forbidden("secrets"));
     expect(found[3]).toContain(forbidden("customresourcedefinitions.apiextensions.k8s.io"));

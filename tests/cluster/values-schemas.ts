@@ -35,9 +35,18 @@ export async function schemaOf(chart: string, version: string): Promise<Validate
   return new Ajv({ strict: false, allErrors: true }).compile(schema);
 }
 
-async function inModule(chart: string, version: string): Promise<string> {
-  const { module, place, versionOf } = modules[chart] as (typeof modules)[string];
-  return readFile(join(await directoryOf(module, versionOf(version)), place, "values.schema.json"), "utf8");
+const inModule = async (chart: string, version: string): Promise<string> =>
+  readFile(join(await chartDirectory(chart, version), "values.schema.json"), "utf8");
+
+/**
+ * Where a chart is whose maker's Go module holds it.
+ *
+ * @throws when there is no such module, or Go cannot download it
+ */
+export async function chartDirectory(chart: string, version: string): Promise<string> {
+  const found = modules[chart];
+  if (found === undefined) throw new Error(`no Go module holds the chart ${chart}`);
+  return join(await directoryOf(found.module, found.versionOf(version)), found.place);
 }
 
 async function inMirror(chart: string, version: string): Promise<string | undefined> {

@@ -18,6 +18,7 @@ describe("values for the charts", () => {
       "podDisruptionBudget",
       "replicaCount",
       "resources",
+      "securityContext",
       "service",
       "topologySpreadConstraints",
     ],

@@ -10,7 +10,18 @@ import { findOpenBao, type OpenBao, startOpenBao } from "./openbao.ts";
 // A bootstrap of a real server, and what is asked of it afterwards.
 
 /** Where everything is in Vault. */
-export const places = { mount: "secret", path: "prod/cert-manager", role: "external-secrets", authPath: "kubernetes" };
+export const places = {
+  mount: "secret",
+  path: "prod/cert-manager",
+  role: "external-secrets",
+  authPath: "kubernetes",
+  login: {
+    method: "kubernetes",
+    path: "kubernetes",
+    role: "external-secrets",
+    serviceAccount: { name: "external-secrets", namespace: "external-secrets" },
+  },
+} as const;
 const installed = deployPolicy({ ...places, access: "managed", kind: "installed" });
 
 export let bao: OpenBao;

@@ -1,5 +1,4 @@
 import { createServer } from "node:http";
-import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { demand } from "../../tools/vault/api.ts";
 import { deployPolicy } from "../../tools/vault/policy.ts";
@@ -9,6 +8,8 @@ import {
   accessRequests,
   backendConfig,
   childOf,
+  configRequests,
+  escalations,
   failures,
   names,
   never,
@@ -22,6 +23,8 @@ import {
 // The policies of the helper and of the program, by the program's requests, on a real server.
 
 setUpOpenBao();
+
+const theirs = { ...places, access: "managed", kind: "installed" } as const;
 
 let reviewer: Listener | undefined;
 afterEach(async () => {
@@ -37,6 +40,7 @@ describe("the deploy token", () => {
     const { deploy_token = "" } = await kept(file);
     const child = await childOf(deploy_token);
     expect(await failures([...accessRequests, ...secretRequests], child)).toEqual([]);
+    expect(await refusals(configRequests, child)).toEqual([]);
     // What is there, as a run sees it before anything is registered.
     const listed = await demand<{ data: { secret: object; auth: object } }>(
       bao.api,
@@ -48,7 +52,7 @@ describe("the deploy token", () => {
     expect(listed.data.secret).toMatchObject({ "secret/": { type: "kv", options: { version: "2" } } });
     expect(listed.data.auth).toMatchObject({ "kubernetes/": { type: "kubernetes" } });
     // OpenBao takes audit devices from its configuration alone, and says so to who may ask.
-    const audit = { type: "file", options: { file_path: join(bao.directory, "audit.log") } };
+    const audit = { type: "file", description: "", local: false, options: { file_path: "/vault/audit/audit.log" } };
     expect(await bao.api.ask("PUT", "sys/audit/file", { token: child, body: audit })).toMatchObject({ status: 400 });
     expect(await status("GET", "sys/audit", child)).toBe(200);
     expect(await status("DELETE", "sys/audit/file", child)).not.toBe(403);
@@ -57,6 +61,59 @@ describe("the deploy token", () => {
     expect(await refusals(never, child)).toEqual(names(never));
     expect(await refusals(never, deploy_token)).toEqual(names(never));
     expect(await failures(removals, child)).toEqual([]);
+  });
+
+  it("cannot write what would make it root", async () => {
+    await begin();
+    const { run, file } = work();
+    await run();
+    const { deploy_token = "" } = await kept(file);
+    for (const token of [await childOf(deploy_token), deploy_token]) {
+      const taken: string[] = [];
+      for (const [what, method, path, body] of escalations)
+        if ((await status(method, path, token, body)) !== 403) taken.push(what);
+      expect(taken).toEqual([]);
+    }
+  });
+
+  it("takes another team's secret without the pins, and gets no step far with them", async () => {
+    await begin();
+    const { host } = await tokenReviewer();
+    const wide = deployPolicy(theirs).replace(/ {2}allowed_parameters = \{\n[^}]*(\{[^}]*\}[^}]*)*\n {2}\}\n/g, "");
+    expect(wide).not.toContain("allowed_parameters");
+    const { keys, file } = work();
+    const copying = copyingRoot(keys);
+    await work({ keys: copying, policy: wide }).run();
+    const { root } = copying;
+    const deploy = (await kept(file)).deploy_token ?? "";
+    const secret: Request = ["PUT", "secret/data/team/other", { data: { password: "theirs" } }];
+    expect(await failures([...accessRequests, secret], root)).toEqual([]);
+    const steps: Request[] = [
+      ["PUT", "sys/policies/acl/external-secrets", { policy: 'path "*" { capabilities = ["read"] }' }],
+      ["PUT", "auth/kubernetes/config", backendConfig(host)],
+      ["PUT", "auth/kubernetes/role/external-secrets", { bound_service_account_namespaces: ["evil"] }],
+    ];
+    const take = async () => {
+      const refused = await refusals(steps, await childOf(deploy));
+      const body = { role: "external-secrets", jwt: tokenOf("evil", "external-secrets") };
+      const login = await bao.api.ask<{ auth?: { client_token: string } }>("PUT", "auth/kubernetes/login", { body });
+      const token = login.body?.auth?.client_token;
+      return { refused, read: token && (await status("GET", "secret/data/team/other", token)) };
+    };
+    expect(await take()).toEqual({ refused: [], read: 200 });
+
+    await demand(bao.api, "narrowing", "PUT", "sys/policies/acl/oke-platform", {
+      token: root,
+      body: { policy: deployPolicy(theirs) },
+    });
+    const mounting = /^sys\/(mounts|auth)\/[^/]+$/;
+    expect(
+      await failures(
+        accessRequests.filter(([, path]) => !mounting.test(path)),
+        root,
+      ),
+    ).toEqual([]);
+    expect(await take()).toEqual({ refused: names(steps), read: undefined });
   });
 
   it("may only write the secret of a Vault whose access is others'", async () => {
@@ -124,13 +181,14 @@ async function tokenReviewer(): Promise<{ host: string; reviewers: (string | und
 describe("the role of External Secrets", () => {
   it("is for its one service account, and reads just the one path", async () => {
     await begin();
-    const { run, file } = work();
-    await run();
+    const { file, keys } = work();
+    const copying = copyingRoot(keys);
+    await work({ keys: copying }).run();
     const deploy = await childOf((await kept(file)).deploy_token ?? "");
     expect(await failures([...accessRequests, ...secretRequests], deploy)).toEqual([]);
     const { host, reviewers } = await tokenReviewer();
     const config = backendConfig(host);
-    await demand(bao.api, "config", "PUT", "auth/kubernetes/config", { token: deploy, body: config });
+    await demand(bao.api, "config", "PUT", "auth/kubernetes/config", { token: copying.root, body: config });
 
     const login = (namespace: string, name: string) =>
       bao.api.ask<{ auth: { client_token: string; policies: string[]; lease_duration: number } }>(

@@ -9,7 +9,7 @@ import type { Item, State } from "../../sandbox/world/state.ts";
 import type { World } from "../../sandbox/world/world.ts";
 import type { Settings } from "../../settings/settings.ts";
 import type { AskOci } from "../../tools/doctor/oci-cli.ts";
-import type { AskVault } from "../../tools/doctor/vault.ts";
+import type { AskVault } from "../../tools/doctor/vault-api.ts";
 import type { AskCloudflare } from "../../tools/lib/cloudflare-api.ts";
 import type { PulumiCli } from "../../tools/lib/pulumi.ts";
 import type { Systems } from "../../tools/repair/find.ts";

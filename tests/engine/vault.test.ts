@@ -3,11 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { placeholdersOf } from "../../project/placeholders.ts";
+import { projectDirectory } from "../../project/stack.ts";
 import { forgetInitialised, openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { worldWithBareVault, worldWithoutVault } from "../../sandbox/world/beginnings.ts";
 import { remains } from "../../sandbox/world/leftovers.ts";
 import type { State } from "../../sandbox/world/state.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
+import { settingsOf } from "../../tools/stack.ts";
+import { deployPolicy } from "../../tools/vault/policy.ts";
 import { initialise } from "../../workbench/bootstrap.ts";
 import { changesIn, DEFINITIONS, problemsIn, SCALE, settingOf, withSettings } from "./harness.ts";
 
@@ -109,6 +113,34 @@ describe("a cluster without Vault", () => {
     }
     await open();
     await sandbox.stack.up({ ...options, expectNoChanges: true });
+  });
+
+  it("is refused what the policy of the run does not allow, and is told who changes it", async () => {
+    const changes = { vault: { install: true, initialized: true, audiences: ["vault"] } };
+    await open(changes);
+    await expect(sandbox.stack.up(options)).rejects.toThrow();
+    const errors = events.flatMap(({ diagnosticEvent }) =>
+      String(diagnosticEvent?.severity) === "error" ? [diagnosticEvent?.message ?? ""] : [],
+    );
+    expect(errors.join("\n")).toContain("Code: 403");
+    expect(errors).toContainEqual(
+      expect.stringContaining(
+        "Vault refuses vault-access-role (vault:kubernetes/authBackendRole:AuthBackendRole): the policy of VAULT_TOKEN allows what it was written for, and no other value.",
+      ),
+    );
+    const role = async () => (await look()).item("AuthBackendRole /kubernetes/external-secrets")?.spec.audience;
+    expect(await role()).toBeUndefined();
+
+    // Whoever holds root writes what `vault -- policy` prints.
+    const { vault } = await settingsOf("fresh", projectDirectory, placeholdersOf("fresh"));
+    if (vault?.login.method !== "kubernetes") throw new Error("fresh has another Vault");
+    const runPolicy = deployPolicy({ ...vault, login: { ...vault.login, audiences: ["vault"] } });
+    await sandbox.cloud.visit((world) => {
+      const item = world.item("Vault /vault");
+      if (item) item.spec = { ...item.spec, runPolicy };
+    });
+    await sandbox.stack.up(options);
+    expect(await role()).toBe("vault");
   });
 
   it("takes Vault down last, and keeps what it holds", async () => {

@@ -37,7 +37,7 @@ describe("the login to Vault", () => {
       ["vault.auth.roleId", "the role id of an AppRole", ["two words"], ["3e5f-7a"]],
       [
         "vault.auth.path",
-        "a mount path without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..",
+        "a mount path without slashes at its ends, and without spaces, control characters, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..",
         ["/a"],
         [undefined, "a/b"],
       ],

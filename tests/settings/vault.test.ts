@@ -1,8 +1,21 @@
 import { describe, expect, it } from "vitest";
-import { elsewhere, ids, installed, itJudges, ocidOf, PEM, type Raw, settingsOf, there } from "./stacks.ts";
+import {
+  elsewhere,
+  ids,
+  installed,
+  itJudges,
+  itRefuses,
+  mistakesIn,
+  ocidOf,
+  oke,
+  PEM,
+  type Raw,
+  settingsOf,
+  there,
+} from "./stacks.ts";
 
 const innerPathWords =
-  "without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..";
+  "without slashes at its ends, and without spaces, control characters, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..";
 const mountPath = `a mount path ${innerPathWords}`;
 const keys =
   "a map with keys of address, clusterAddress, namespace, audiences, mount, path, role, authPath, auth, caBundle, access, install, kmsVaultId, kmsKeyId, initialized";
@@ -24,11 +37,30 @@ describe("Vault's fields", () => {
     ["vault.mount", mountPath, ["/secret", "secret/", "a//b", "a b"], [undefined, "team/kv"]],
     [
       "vault.path",
-      "a path without slashes at its ends, and without spaces, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..",
-      ["/a", "a/", "a//b"],
-      [undefined, "a/b"],
+      "a path without slashes at its ends, and without spaces, control characters, *, +, ?, #, %, quotes, backslashes, braces, and parts that are . or ..",
+      [
+        ...["/a", "a/", "a//b", "/", "..", "a/../b", "a/..", "./a", "a/.", "a/*", "*", "+", "a/+/b", "a+"],
+        ...[
+          "a%2Fb",
+          "%2e%2e/b",
+          "a?list=true",
+          "a#b",
+          "a\\b",
+          'a"b',
+          "a\nb",
+          "a\u0000b",
+          "a\u0085b",
+          "{{identity.id}}",
+        ],
+      ],
+      [undefined, "a/b", "...", "a/.b", "team:a/é"],
     ],
-    ["vault.role", "the name of a role of the Kubernetes auth backend", ["a/b", "a b"], [undefined, "A_b-c.1"]],
+    [
+      "vault.role",
+      "the name of a role of the Kubernetes auth backend: letters, digits, _, - and ., the last two not at its ends",
+      ["a/b", "a b", ".", "..", ".a", "a.", "-a", "a-", "a*"],
+      [undefined, "A_b-c.1", "a", "default", "root", "oke-platform"],
+    ],
     ["vault.authPath", mountPath, ["a/"], [undefined, "k8s/eu"]],
     ["vault.caBundle", "PEM, one or more -----BEGIN CERTIFICATE----- blocks", ["AAAA"], [undefined, PEM]],
     ["vault.access", '"existing" or "managed"', ["mine"], [undefined, "existing", "managed"]],
@@ -36,6 +68,38 @@ describe("Vault's fields", () => {
     ["vault.initialized", "true or false", ["no", 1], [undefined, false]],
     ["vault.kmsVaultId", ocidOf("vault"), [ids.kmsKey], [undefined]],
     ["vault.kmsKeyId", ocidOf("key"), [ids.kmsVault], [undefined]],
+  ]);
+});
+
+it.each(["a b", "*", "https://vault*"])("an audience that a policy reads in another way is refused: %s", (audience) => {
+  expect(mistakesIn({ ...oke, ...there({ audiences: ["vault", audience] }) })).toEqual([
+    `vault.audiences[1] is ${JSON.stringify(audience)}; allowed: an audience: text without spaces and *`,
+  ]);
+});
+
+describe("names that are others'", () => {
+  const words =
+    "another name with access \"managed\", which names a policy so, too: default, root, response-wrapping, control-group are Vault's own, and oke-platform, with or without more after a -, is that of a run's token";
+  const token = "the mount path of a Kubernetes auth backend; token is Vault's own";
+  const managed = (changes: Raw) => there({ access: "managed", ...changes });
+  itRefuses([
+    ...[
+      "default",
+      "root",
+      "Root",
+      "response-wrapping",
+      "control-group",
+      "oke-platform",
+      "OKE-Platform",
+      "oke-platform-prod",
+    ].map((role): [string, Raw, string] => [
+      `a role that is managed and named ${role}`,
+      managed({ role }),
+      `vault.role is "${role}"; allowed: ${words}`,
+    ]),
+    ["one of an installed Vault", installed({ role: "default" }), `vault.role is "default"; allowed: ${words}`],
+    ["the backend of tokens", there({ authPath: "token" }), `vault.authPath is "token"; allowed: ${token}`],
+    ["what is below it", managed({ authPath: "token/a" }), `vault.authPath is "token/a"; allowed: ${token}`],
   ]);
 });
 
@@ -129,6 +193,26 @@ describe("Vault becomes", () => {
         ...installed({ address: "https://v.example.com", kmsVaultId: vaultId, kmsKeyId: keyId }),
       },
       { ...inProduction, address: "https://v.example.com", seal: { vaultId, keyId, tags } },
+    ],
+    [
+      "one that a port-forward brings, which listens at 127.0.0.1 alone",
+      there({ address: "http://localhost:8200" }),
+      { ...isThere, address: "http://127.0.0.1:8200" },
+    ],
+    [
+      "one that is installed, the same",
+      installed({ address: "http://LocalHost" }),
+      { ...isInstalled, address: "http://127.0.0.1" },
+    ],
+    [
+      "one whose certificate may be for the name",
+      there({ address: "https://localhost:8200" }),
+      { ...isThere, address: "https://localhost:8200" },
+    ],
+    [
+      "one whose name begins so",
+      there({ address: "http://localhost.example.com" }),
+      { ...isThere, address: "http://localhost.example.com" },
     ],
     ["one that is there in production, without a load balancer", { ...elsewhere, size: "production" }, isThere],
   ])("%s", (_what, changes, made) => {

@@ -15,6 +15,12 @@ const notCovered =
 const aroundIt =
   "cloudflare.proxied is true and loadBalancer.allowedCidrs lets everybody in: who finds the address out goes past Cloudflare, and all that it keeps away; allow its ranges alone, https://www.cloudflare.com/ips/";
 const past = "Istio 1.26.4 is past its end of support, 2025-12-22; choose a newer version in charts";
+const written = (address: string) =>
+  `vault.address is ${address}: the run's token and the DNS token go there in plain HTTP, which whoever is on the way can read and answer; use https`;
+const read = (address: string) =>
+  `vault.clusterAddress is ${address}: External Secrets logs in and reads the DNS token there in plain HTTP, which whoever is on the way can read and answer; use https, or its name with .svc where it is a Service of the cluster`;
+const mirrored = (repo: string, of = "certManager, reflector, istio, externalSecrets, vault") =>
+  `charts of ${of} come from ${repo} in plain HTTP, which whoever is on the way can read and answer, with what then runs in the cluster; use https or oci`;
 const openToAll = [
   'tenancy.routes is "all": whoever may make a VirtualService can answer for every host below cluster.example.com, those of services too, under the platform\'s certificate',
   'tenancy.certificates is "all": every namespace can have certificates of every name that the issuer can prove, cluster.example.com and its wildcard among them',
@@ -33,6 +39,42 @@ describe("warnings", () => {
     ["the first phase of an installed Vault", installed(), firstPhase],
     ["one that is initialised", installed({ initialized: true })],
     ["one that is there", there({ access: "managed" })],
+    ...["http://vault.example.com:8200", "http://10.0.0.5:8200", "http://vault", "HTTP://vault.corp"].map(
+      (address): [string, Raw, string] => [`Vault at ${address}`, there({ address }), written(address)],
+    ),
+    ...["http://127.0.0.1:8200", "http://localhost", "http://[::1]:8200", "http://127.9.9.9", "https://10.0.0.5"].map(
+      (address): [string, Raw] => [`nothing of Vault at ${address}`, there({ address })],
+    ),
+    ...["http://vault.example.com:8200", "http://example.com", "http://vault.io", "http://10.0.0.5"].map(
+      (clusterAddress): [string, Raw, string] => [
+        `Vault for External Secrets at ${clusterAddress}`,
+        there({ clusterAddress }),
+        read(clusterAddress),
+      ],
+    ),
+    ...[
+      "http://vault.vault:8200",
+      "http://vault.io.svc",
+      "http://v.secrets.svc.cluster.local",
+      "https://a.example",
+    ].map((clusterAddress): [string, Raw] => [`nothing at ${clusterAddress}`, there({ clusterAddress })]),
+    ["a mirror", { charts: { mirror: "http://charts.lan:8080/all" } }, mirrored("http://charts.lan:8080/all")],
+    [
+      "the sources of single charts",
+      {
+        charts: {
+          mirror: "oci://registry.example.com",
+          istio: { repo: "http://a.example" },
+          vault: { repo: "http://b.example" },
+          reflector: { repo: "http://a.example" },
+        },
+      },
+      mirrored("http://a.example", "reflector, istio"),
+      mirrored("http://b.example", "vault"),
+    ],
+    ...["http://localhost:8080", "http://127.0.0.1", "http://charts.mirror.svc", "/charts", "https://charts.lan"].map(
+      (mirror): [string, Raw] => [`nothing of a mirror at ${mirror}`, { charts: { mirror } }],
+    ),
     ["the proxy", { cloudflare: { proxied: true } }, notCovered, aroundIt],
     [
       "the proxy, and the world in two halves",

@@ -53,6 +53,9 @@ describe("Vault in the cluster", () => {
     await runner.stub("curl", "printenv CURL_CA_BUNDLE > ca.txt || echo no CA > ca.txt");
   });
 
+  /** It is left running, and must have started before the next test counts calls. */
+  const forwarded = () => expect.poll(() => runner.calls()).toContain("port-forward");
+
   it("is reached with the CA that the cluster has, which is one line for the steps that follow", async () => {
     // Also where what the cluster says has several lines, one of them a variable.
     const said = `${Buffer.from(pem).toString("base64").replace(/.{20}/g, "$&\n")}\n`;
@@ -65,6 +68,7 @@ describe("Vault in the cluster", () => {
     );
     expect(await text("ca.txt")).toBe(`${place}/vault-ca.crt\n`);
     expect(await text("port-forward.pid")).toMatch(/^\d+\n$/);
+    await forwarded();
   });
 
   it("is reached without one where there is none", async () => {
@@ -72,6 +76,7 @@ describe("Vault in the cluster", () => {
     expect(await run("port-forward service", env)).toEqual(well());
     expect(await readdir(place)).not.toContain("env");
     expect(await text("ca.txt")).toBe("no CA\n");
+    await forwarded();
   });
 });
 

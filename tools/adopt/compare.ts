@@ -35,6 +35,22 @@ export function takenOver(registrations: readonly Registration[], { objects }: F
   });
 }
 
+/** Namespaces of the platform that get labels by which the API server judges every pod in them, others' too. */
+export function labelRows(registrations: readonly Registration[], { objects }: Found): Row[] {
+  return registrations.filter(isObject).flatMap(({ type, inputs }) => {
+    const { kind, name } = objectOf(type, plain(inputs));
+    if (!/^Namespace(Patch)?$/.test(kind)) return [];
+    const live = objects.get(keyOf({ apiVersion: "v1", kind: "Namespace", name }));
+    const { labels = {} } = (plain(inputs).metadata ?? {}) as { labels?: Strings };
+    const missing = Object.entries(labels).filter(([key, value]) => live?.metadata?.labels?.[key] !== value);
+    if (live === undefined || missing.length === 0) return [];
+    const added = missing.map(([key, value]) => `${key}: ${value}`).join(", ");
+    return [
+      row("change", `Namespace ${name}`, `gets ${added}; a pod of others in it that does not fit is not made again`),
+    ];
+  });
+}
+
 /** Annotations that are others' bookkeeping, or the provider's own. */
 const BOOKKEEPING = /^(argocd\.argoproj\.io\/|kubectl\.kubernetes\.io\/|pulumi\.com\/)|^deprecated\.daemonset/;
 /** Labels by which ArgoCD tracks, and which the API server writes itself. */

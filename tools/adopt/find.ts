@@ -65,7 +65,11 @@ export async function withOurs(
   registrations: readonly Registration[],
 ): Promise<Found> {
   const objects = new Map(found.objects);
-  const ours = registrations.filter(isObject).map(({ type, inputs }) => objectOf(type, plain(inputs)));
+  const ours = registrations
+    .filter(isObject)
+    .map(({ type, inputs }) => objectOf(type, plain(inputs)))
+    // A patch is one of a namespace, whose labels it writes.
+    .map((name) => ({ ...name, kind: name.kind.replace(/^NamespacePatch$/, "Namespace") }));
   await read(cluster, objects, ours);
   return { ...found, objects };
 }

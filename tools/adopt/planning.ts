@@ -3,7 +3,16 @@ import type { ObjectName } from "../repair/kubernetes.ts";
 import type { Action, Place } from "./actions.ts";
 import { parentsOf } from "./applications.ts";
 import { subjectOf } from "./charts.ts";
-import { fieldRows, isIssued, placeOf, removal, subjectOf as shownTaken, type Taken, takenOver } from "./compare.ts";
+import {
+  fieldRows,
+  isIssued,
+  labelRows,
+  placeOf,
+  removal,
+  subjectOf as shownTaken,
+  type Taken,
+  takenOver,
+} from "./compare.ts";
 import { DEFINITION } from "./find.ts";
 import {
   type ApplicationFound,
@@ -45,6 +54,7 @@ export function planOf({ found, reproduction, records, removed }: Planning): Pla
     ...records.map((record) => record.row),
     ...reproduction.rows,
     ...fieldRows(taken, removed),
+    ...labelRows(registrations, found),
     ...refusedRemovals(taken, removed),
     ...applications.flatMap((it) => madeBySet(it, found.applications)),
     ...parentRows(applications, found.applications),

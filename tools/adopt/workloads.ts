@@ -99,6 +99,14 @@ function workloadOf(chart: ChartName, { at, name, deployment, autoscaler }: Work
   for (const [variable, value] of Object.entries(at.length === 0 && isRecord(said.env) ? said.env : {}))
     if (container?.env?.every((has) => has.name !== variable) !== false)
       rows.push(row("roll", `pods of ${name}`, `they get ${variable}: ${String(value)}`));
+  const profile = profileOf(chart, said);
+  const profiles = [pod?.securityContext?.seccompProfile, container?.securityContext?.seccompProfile];
+  if (isRecord(profile) && profiles.every((it) => !same(it, profile))) {
+    const key = chart === "gateway" ? "securityContext" : "seccompProfile";
+    // Of what the chart does by itself where nothing is said, which null says: the provider and both charts keep it.
+    if (chart === "istiod" || same(pod?.securityContext, UNPRIVILEGED)) values[key] = null;
+    else rows.push(row("roll", `pods of ${name}`, `they get the profile of system calls ${String(profile.type)}`));
+  }
   const policy = policyOf(chart, container, said);
   if (policy !== undefined) values.imagePullPolicy = policy;
   if (chart === "external-secrets" && at.length === 0 && said.leaderElect === true && !elects(container))
@@ -119,6 +127,13 @@ const policyOf = (chart: ChartName, container: V1Container | undefined, said: Ch
   chart === "gateway" && container?.imagePullPolicy !== undefined && container.imagePullPolicy !== said.imagePullPolicy
     ? container.imagePullPolicy
     : undefined;
+
+/** The profile of system calls that the program gives to pods of Istio's. */
+const profileOf = (chart: ChartName, said: ChartValues) =>
+  chart === "gateway" ? (said.securityContext as ChartValues | undefined)?.seccompProfile : said.seccompProfile;
+
+/** https://github.com/istio/istio/blob/1.26.4/manifests/charts/gateway/templates/deployment.yaml */
+const UNPRIVILEGED = { sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }] };
 
 const elects = (container: V1Container | undefined) =>
   container?.args?.some((arg) => /^--enable-leader-election(=true)?$/.test(arg)) === true;

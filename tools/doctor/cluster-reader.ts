@@ -1,5 +1,13 @@
-import type { KubeConfig, V1ObjectMeta } from "@kubernetes/client-node";
-import { type ClusterApi, clusterApi, ifThere, metadataOf, worded } from "../lib/cluster-api.ts";
+import {
+  ApiException,
+  type KubeConfig,
+  PatchStrategy,
+  setHeaderOptions,
+  type V1ObjectMeta,
+} from "@kubernetes/client-node";
+import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
+import { CERTIFICATE, keyOf } from "../../components/certificate.ts";
+import { type ClusterApi, clusterApi, ifThere, metadataOf, refusalOf, worded } from "../lib/cluster-api.ts";
 import type { Application, Definition, HelmRelease } from "./rivals.ts";
 
 /** The version of Kubernetes that a cluster runs. */
@@ -73,6 +81,31 @@ export class ClusterReader {
     return worded(ifThere(this.api.core.readNamespace({ name })));
   }
 
+  /**
+   * What the API server would say to these labels on a namespace; nothing is stored. Other values that Pulumi has written
+   * are for an `up` to change; those of anybody else are in its way.
+   */
+  async labelled(name: string, labels: Readonly<Record<string, string>>): Promise<Labelled> {
+    const body = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
+    const asked = { name, body, dryRun: "All", fieldManager: "oke-platform-doctor" };
+    const apply = (force: boolean) =>
+      this.api.core.patchNamespaceWithHttpInfo(
+        { ...asked, force },
+        setHeaderOptions("Content-Type", PatchStrategy.ServerSideApply),
+      );
+    try {
+      const { headers } = await apply(false).catch((error) => {
+        if (ownersIn(error).some((owner) => !/^pulumi-kubernetes/.test(owner)) || !isConflict(error)) throw error;
+        return apply(true);
+      });
+      return { warnings: warningsIn(headers.warning ?? "") };
+    } catch (error) {
+      if (isConflict(error)) return { owner: ownersIn(error).join(" and ") };
+      if (error instanceof ApiException && error.code === 403) return { forbidden: refusalOf(error) };
+      throw new Error(refusalOf(error));
+    }
+  }
+
   service(namespace: string, name: string) {
     return worded(ifThere(this.api.core.readNamespacedService({ namespace, name })));
   }
@@ -91,10 +124,32 @@ export class ClusterReader {
     return (issuer as { status?: { acme?: { uri?: string } } } | undefined)?.status?.acme?.uri;
   }
 
+  /** The certificate's key, as the Certificate that is there asks for it; undefined where there is none. */
+  async certificateKey(): Promise<string | undefined> {
+    const kind = { group: "cert-manager.io", version: "v1", plural: "certificates" };
+    const at = { ...kind, namespace: CERT_MANAGER_NAMESPACE, name: CERTIFICATE };
+    const found = await worded(ifThere(this.api.custom.getNamespacedCustomObject(at)));
+    return found === undefined ? undefined : keyOf(found as Record<string, unknown>);
+  }
+
   async hasDeployment(namespace: string, name: string): Promise<boolean> {
     return (await worded(ifThere(this.api.apps.readNamespacedDeployment({ namespace, name })))) !== undefined;
   }
 }
+
+/** What the API server says to labels: of whom it warns, who has other values, or that they may not be asked about. */
+type Labelled = { readonly warnings: readonly string[] } | { readonly owner: string } | { readonly forbidden: string };
+
+const isConflict = (error: unknown) => error instanceof ApiException && error.code === 409;
+
+/** Who has other values. https://github.com/kubernetes/apimachinery/blob/v0.34.4/pkg/util/managedfields/internal/conflict.go */
+const ownersIn = (error: unknown): string[] => [
+  ...new Set([...refusalOf(error).matchAll(/conflicts? with "([^"]+)"/g)].map(([, owner = ""]) => owner)),
+];
+
+/** https://www.rfc-editor.org/rfc/rfc7234#section-5.5, as the API server writes it: `299 - "<text>"`, with a comma between. */
+const warningsIn = (header: string): string[] =>
+  [...header.matchAll(/299 \S+ ("(?:[^"\\]|\\.)*")/g)].map(([, text = '""']) => JSON.parse(text) as string);
 
 /**
  * Whether Pulumi's Kubernetes provider made an object: then it is taken to be this stack's.

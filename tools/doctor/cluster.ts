@@ -1,7 +1,7 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { AccountUri } from "../../components/caa.ts";
 import { CERT_MANAGER_NAMESPACE } from "../../components/cert-manager.ts";
-import { TLS_SECRET } from "../../components/certificate.ts";
+import { keyNamed, TLS_SECRET } from "../../components/certificate.ts";
 import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import { issuerName } from "../../components/issuer.ts";
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
@@ -14,6 +14,7 @@ import { ClusterReader, type Version } from "./cluster-reader.ts";
 import type { Examination } from "./examination.ts";
 import { namespaceVerdicts, serviceVerdicts } from "./namespaces.ts";
 import { disableAddOn } from "./oci-cli.ts";
+import { podSecurityVerdicts } from "./pod-security.ts";
 import { applicationVerdicts, definitionVerdicts, ownReleases, placesOf, releaseVerdicts } from "./rivals.ts";
 
 // What is in the cluster that the platform is to come to: whether it fits, and what stands in the way.
@@ -87,6 +88,7 @@ export async function examineCluster(
     run("kubernetes: namespaces", [reachable], ({ cluster, releases }) =>
       namespaceVerdicts(settings, cluster, async () => ownReleases(places, await releases)),
     ),
+    run("kubernetes: pod security", [reachable], ({ cluster }) => podSecurityVerdicts(settings, cluster)),
     run("kubernetes: services", [reachable], ({ cluster }) => serviceVerdicts(settings, cluster)),
   ]);
   const installed = reachable.value && installedIn(settings, reachable.value, places);
@@ -100,12 +102,15 @@ async function installedIn(
 ): Promise<Installed> {
   const gateway = await cluster.service(ISTIO_NAMESPACE, GATEWAY_RELEASE);
   const certificate = await cluster.secret(CERT_MANAGER_NAMESPACE, TLS_SECRET);
+  // Without a Certificate nothing says what the key in the Secret is, and the key itself nobody reads.
+  const wanted = keyNamed(settings.certificate.key);
+  const key = (await cluster.certificateKey().catch(() => undefined)) ?? wanted;
   return {
     any: ownReleases(places, await releases).length > 0,
     ...(gateway && { gateway: { address: gateway.status?.loadBalancer?.ingress?.[0]?.ip } }),
     // Who may not see it knows nothing of it.
     account: await accountIn(settings, cluster).catch(() => undefined),
-    hasCertificate: certificate?.annotations?.[ISSUED_BY] === issuerName(settings.issuer),
+    hasCertificate: certificate?.annotations?.[ISSUED_BY] === issuerName(settings.issuer) && key === wanted,
   };
 }
 

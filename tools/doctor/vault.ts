@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Settings } from "../../settings/settings.ts";
 import type { VaultSettings } from "../../settings/vault.ts";
@@ -15,16 +14,15 @@ import {
   warning,
 } from "../lib/checks.ts";
 import { refusalOf } from "../lib/cluster-api.ts";
-import { type Answer, ask, failureOf } from "../lib/http.ts";
+import { type Answer, failureOf } from "../lib/http.ts";
 import { type Forward, forward, readyPod, VAULT_PORT } from "../vault/port-forward.ts";
 import { isHere } from "../vault/run.ts";
 import { caOf, namespaceOf } from "../vault/servers.ts";
 import type { Env, Examination } from "./examination.ts";
+import { type AskVault, vaultApiOf } from "./vault-api.ts";
+import { policyFaults } from "./vault-policy.ts";
 
 // What Vault has, and what the run's token may do in it.
-
-/** Asks Vault's API for a path below `v1`. */
-export type AskVault = <Body>(path: string, body?: unknown) => Promise<Answer<Body>>;
 
 /**
  * Examines Vault, and what the run's token may do.
@@ -71,7 +69,7 @@ async function examine(
   const rights = await run(
     { name: "vault: token", without: "Vault does not take the token" },
     [awaited, health, token],
-    (vault, api) => judgeRights(vault, api, advice),
+    async (vault, api) => judgeRights(vault, api, advice, await policyFaults(vault, api, stack)),
   );
   return [
     health,
@@ -114,26 +112,6 @@ function adviceFor(stack: string, { vault }: Settings) {
 }
 
 type Advice = ReturnType<typeof adviceFor>;
-
-/** As Pulumi's provider takes them: https://www.pulumi.com/registry/packages/vault/installation-configuration/ */
-export function vaultApiOf(
-  { address, namespace }: Pick<VaultSettings, "address" | "namespace">,
-  env: Env,
-  timeoutMs: number,
-  clusterCa?: string,
-): AskVault {
-  const within = namespace ?? env.VAULT_NAMESPACE;
-  return async (path, body) => {
-    // Health is the whole server's: https://developer.hashicorp.com/vault/docs/enterprise/namespaces#root-only-api-paths
-    const headers = {
-      ...(within && path !== "sys/health" && { "x-vault-namespace": within }),
-      ...(env.VAULT_TOKEN && { "x-vault-token": env.VAULT_TOKEN }),
-    };
-    const ca = clusterCa ?? (env.VAULT_CACERT ? await readFile(env.VAULT_CACERT, "utf8") : undefined);
-    const method = body === undefined ? "GET" : "POST";
-    return ask(`${address.replace(/\/+$/, "")}/v1/${path}`, { method, headers, ca, body, timeoutMs });
-  };
-}
 
 /** Why there is no answer, and whether that is because nothing listens. */
 const failed = (error: unknown) => ({
@@ -205,7 +183,12 @@ function judgeHealth(at: string, api: AskVault, { status, body }: Answer<Health>
 }
 
 /** What the policy of a run gives: https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */
-async function judgeRights({ mount, path }: VaultSettings, api: AskVault, advice: Advice) {
+async function judgeRights(
+  { mount, path }: VaultSettings,
+  api: AskVault,
+  advice: Advice,
+  ofPolicy: readonly Verdict[],
+) {
   const needed = [
     { at: `${mount}/data/${path}`, rights: ["create", "update", "read"], why: "to write the Cloudflare token" },
     { at: "auth/token/create", rights: ["update"], why: "for the short-lived token of Pulumi's provider" },
@@ -223,7 +206,7 @@ async function judgeRights({ mount, path }: VaultSettings, api: AskVault, advice
     const reason = `the token has no ${lacking.join(", ")} on ${at}, needed ${why}`;
     return [(at.startsWith(`${mount}/metadata/`) ? warning : problem)(reason, advice.policy)];
   });
-  return found(true, ...unless(faults, `may write ${mount}/data/${path}`));
+  return found(true, ...unless([...faults, ...ofPolicy], `may write ${mount}/data/${path}`));
 }
 
 async function judgeMount({ mount, access }: VaultSettings, api: AskVault): Promise<Verdict> {

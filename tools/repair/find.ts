@@ -3,7 +3,7 @@ import { GATEWAY_RELEASE } from "../../components/ingress-gateway.ts";
 import type { Registration } from "../../project/record.ts";
 import type { Settings } from "../../settings/settings.ts";
 import type { AskOci } from "../doctor/oci-cli.ts";
-import type { AskVault } from "../doctor/vault.ts";
+import type { AskVault } from "../doctor/vault-api.ts";
 import type { AskCloudflare } from "../lib/cloudflare-api.ts";
 import { failureOf } from "../lib/http.ts";
 import { findAtCloudflare, findRival, RECORD } from "./cloudflare.ts";

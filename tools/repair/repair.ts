@@ -4,7 +4,7 @@ import { projectDirectory } from "../../project/stack.ts";
 import type { VaultSettings } from "../../settings/vault.ts";
 import type { Env } from "../doctor/examination.ts";
 import { ociCli } from "../doctor/oci-cli.ts";
-import { vaultApiOf } from "../doctor/vault.ts";
+import { vaultApiOf } from "../doctor/vault-api.ts";
 import { linesOf } from "../lib/checks.ts";
 import { CLOUDFLARE_URL, cloudflareApi } from "../lib/cloudflare-api.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, yesOption } from "../lib/command.ts";

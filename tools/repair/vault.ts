@@ -1,4 +1,4 @@
-import type { AskVault } from "../doctor/vault.ts";
+import type { AskVault } from "../doctor/vault-api.ts";
 import { adopt, clear, type Finding } from "./findings.ts";
 import type { LostCreate } from "./state.ts";
 

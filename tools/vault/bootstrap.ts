@@ -1,4 +1,5 @@
-import { END_SIGNALS } from "../lib/foreground.ts";
+import { DEPLOY_POLICY } from "../../settings/vault.ts";
+import { undisturbed } from "../lib/undisturbed.ts";
 import {
   awaitActive,
   awaitAnswer,
@@ -10,7 +11,6 @@ import {
   VaultUnreachable,
 } from "./api.ts";
 import type { KeyStore, Keys } from "./keys.ts";
-import { DEPLOY_POLICY } from "./policy.ts";
 import { unsealIfNeeded } from "./unseal.ts";
 
 // The bootstrap of a Vault: initialised once, its keys kept first, then a token for Pulumi's runs.
@@ -55,31 +55,20 @@ export async function bootstrap(work: Bootstrap): Promise<void> {
   const { vault, keys, log } = work;
   const status = await awaitAnswer(vault);
   if (status.initialized) log("Vault is initialised already");
-  else await undisturbed(log, () => initialize(work, status));
+  else await initialize(work, status);
 
   const kept = await keptKeys(work);
   await unsealIfNeeded(vault, kept, keys, log);
   await awaitActive(vault);
   log("Vault is active");
-  await provideDeployToken(work, kept);
+  // A token that is made and not kept would be nobody's.
+  await undisturbed(() => provideDeployToken(work, kept), log);
   await work.record();
 }
 
-/** Keeps Ctrl-C and a closed terminal from what must not be left half done: keys that Vault has told, and nobody has kept. */
-async function undisturbed(log: Bootstrap["log"], act: () => Promise<void>): Promise<void> {
-  const wait = () => log("not now: Vault's keys are on their way to their place");
-  for (const signal of END_SIGNALS) process.on(signal, wait);
-  try {
-    await act();
-  } finally {
-    for (const signal of END_SIGNALS) process.off(signal, wait);
-  }
-}
-
-/** Makes sure of a place for the keys, initialises, and fills the place. */
+/** Initialises Vault, where no other replica of it is initialised. */
 async function initialize(work: Bootstrap, status: SealStatus): Promise<void> {
-  const { vault, others, keys, log } = work;
-  const isAuto = isAutoUnsealed(status);
+  const { vault, others, log } = work;
   for (const other of others) {
     const { initialized } = await awaitAnswer(other);
     if (initialized)
@@ -88,8 +77,18 @@ async function initialize(work: Bootstrap, status: SealStatus): Promise<void> {
           "not joined yet; wait until it has, or look into its log",
       );
   }
+  // Keys that Vault has told, and nobody has kept, are lost.
+  await undisturbed((isTold) => obtainKeys(work, status, isTold), log);
+}
+
+/** Makes sure of a place for the keys, initialises, and fills the place. */
+async function obtainKeys(work: Bootstrap, status: SealStatus, isTold: () => boolean): Promise<void> {
+  const { vault, keys, log } = work;
+  const isAuto = isAutoUnsealed(status);
   await keys.reserve();
   log(`made ${keys.place}`);
+  // Until here nothing has happened to Vault.
+  if (isTold()) return;
   const { shares, threshold } = SHARES;
   const body = isAuto
     ? { recovery_shares: shares, recovery_threshold: threshold }
@@ -149,7 +148,7 @@ async function provideDeployToken(work: Bootstrap, kept: Keys): Promise<void> {
   const root = ownRoot ?? work.rootToken;
   if (root === undefined) {
     throw new Error(
-      `the deploy token in ${keys.place} ${works ? "has a policy of another version of this program" : "has ended"}, and Vault's ` +
+      `the deploy token in ${keys.place} ${works ? "has the policy of other settings or of another version of this program" : "has ended"}, and Vault's ` +
         "first root token is revoked. Make a new one from the keys, as docs/vault.md says, and run this again with it in VAULT_TOKEN",
     );
   }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import { VAULT_TLS_SECRET } from "../../components/vault/server.ts";
+import { isExposed } from "../../settings/addresses.ts";
 import type { VaultSettings } from "../../settings/vault.ts";
 import { type VaultApi, vaultApi } from "./api.ts";
 import { awaitRunning, type Forward, forward, isRunning, nameOf, VAULT_PORT, vaultPods } from "./port-forward.ts";
@@ -30,8 +31,20 @@ export interface Servers {
   readonly close: () => Promise<void>;
 }
 
-/** The one server at an address. */
-export async function serverAt(address: string, caFile: string | undefined): Promise<Servers> {
+/**
+ * The one server at an address.
+ *
+ * @param log is told when whoever is on the way can read what it is sent
+ */
+export async function serverAt(
+  address: string,
+  caFile: string | undefined,
+  log: (line: string) => void = () => {},
+): Promise<Servers> {
+  if (isExposed(address))
+    log(
+      `${address} is plain HTTP: whoever is on the way can read Vault's keys; use https, or leave --address out for a port-forward`,
+    );
   const ca = caFile === undefined ? undefined : await readFile(caFile, "utf8");
   return { first: vaultApi(address, ca), others: [], close: async () => {} };
 }

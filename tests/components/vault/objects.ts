@@ -5,6 +5,7 @@ import { willingCloud } from "../../../sandbox/schedule/willing-cloud.ts";
 import type { Request, State } from "../../../sandbox/world/state.ts";
 import { openWorld } from "../../../sandbox/world/systems.ts";
 import { type Changes, named, registrationsOf } from "../../harness.ts";
+import { namespace } from "../../stack-objects.ts";
 
 // What Vault, and all that is around it, is asked for, as a whole.
 
@@ -68,6 +69,19 @@ export const release = (values: object) => ({
   version: "0.34.1",
   values,
 });
+
+/** Whom Vault's container is. */
+export const statefulSet = {
+  securityContext: {
+    container: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ["ALL"] },
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+  },
+};
+/** Its namespace, which outlives the stack. */
+export const labelled = { "vault-server-namespace": namespace("vault", { enforce: "restricted" }) };
 
 export const issuer = (name: string, spec: object) => ({
   apiVersion: "cert-manager.io/v1",
@@ -200,6 +214,7 @@ export const smallValues = (config: string) => ({
   injector: { enabled: false },
   server: {
     auditStorage: { enabled: true, mountPath: "/vault/audit" },
+    statefulSet,
     standalone: { enabled: true, config },
     resources: requests("100m", "256Mi"),
   },

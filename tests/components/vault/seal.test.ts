@@ -7,6 +7,7 @@ import { named } from "../../harness.ts";
 import { withOutputs } from "../../outputs.ts";
 import {
   COMPARTMENT,
+  labelled,
   objects,
   options,
   production,
@@ -25,6 +26,7 @@ describe("the seal of a small Vault", () => {
     world.put({ kind: "KmsVault", name: "theirs", spec: { compartmentId: "theirs" } }, THEIRS.kmsVaultId);
     const [sealed, seen] = await withOutputs("lab", { vault: { install: true, ...THEIRS } }, world.state);
     expect(objects(sealed, "vault-s")).toEqual({
+      ...labelled,
       "vault-server": release(smallValues(small(sealBlock(THEIRS.kmsKeyId, "abcdefgh")))),
     });
     expect(seen.vaultIamPolicy).toBe(
@@ -69,7 +71,11 @@ describe("the seal of one for production", () => {
       "vault-seal-kms": { retainOnDelete: true },
       "vault-seal-key": { retainOnDelete: true },
     });
-    expect(named(all, "vault-server").dataDependsOn.map(lastName)).toEqual(["vault-seal-key", "vault-seal-kms"]);
+    expect(named(all, "vault-server").dataDependsOn.map(lastName)).toEqual([
+      "vault-seal-key",
+      "vault-seal-kms",
+      "vault-server-namespace",
+    ]);
   });
 
   it("makes no key in OCI where it is given one", async () => {

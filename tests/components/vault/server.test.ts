@@ -7,6 +7,7 @@ import {
   accessOptions,
   asAccount,
   audit,
+  labelled,
   objects,
   options,
   production,
@@ -16,6 +17,7 @@ import {
   sealOf,
   small,
   smallValues,
+  statefulSet,
   store,
   waitsFor,
   withWorld,
@@ -29,6 +31,7 @@ describe("Vault installed for small", () => {
 
   it("is one replica that speaks HTTP, unsealed by hand", () => {
     expect(objects(all, "vault-")).toEqual({
+      ...labelled,
       "vault-server": release(smallValues(small())),
       ...access,
       ...audit,
@@ -43,7 +46,7 @@ describe("Vault installed for small", () => {
 
   it("has its access made in it, of which the mount and the backend outlive a destroy", () => {
     expect(options(all, "vault-access")).toEqual({ ...accessOptions, "vault-access-audit": {} });
-    expect(options(all, "vault-server")).toEqual({ "vault-server": {} });
+    expect(options(all, "vault-server")).toEqual({ "vault-server": {}, "vault-server-namespace": {} });
   });
 
   it("is waited for by what needs it", () => {
@@ -79,6 +82,7 @@ describe("Vault installed for production", () => {
         injector: { enabled: false },
         server: {
           auditStorage: { enabled: true, mountPath: "/vault/audit" },
+          statefulSet,
           volumes: [{ name: "tls", secret: { secretName: "vault-tls" } }],
           volumeMounts: [{ name: "tls", mountPath: "/vault/userconfig/tls", readOnly: true }],
           extraEnvironmentVars: { VAULT_CACERT: "/vault/userconfig/tls/ca.crt" },

@@ -34,6 +34,7 @@ it("has these latencies, in seconds", () => {
     VirtualService: 0.5,
     DestinationRule: 0.5,
     Namespace: 0.5,
+    NamespacePatch: 0.5,
     Secret: 0.5,
     ValidatingAdmissionPolicy: 0.5,
     ValidatingAdmissionPolicyBinding: 0.5,

@@ -9,6 +9,7 @@ interface Pods {
   readonly requests?: Record<string, string>;
   readonly replicas?: number;
   readonly policy?: string;
+  readonly securityContext?: object;
 }
 
 const deployment = (namespace: string, name: string, chart: string, pods: Pods = {}): LiveObject => ({
@@ -21,6 +22,7 @@ const deployment = (namespace: string, name: string, chart: string, pods: Pods =
     template: {
       metadata: { labels: pods.labels ?? {} },
       spec: {
+        ...(pods.securityContext && { securityContext: pods.securityContext }),
         containers: [
           {
             name: "main",
@@ -71,6 +73,7 @@ export const charts = (): LiveObject[] => [
     labels: { app: "istio-ingressgateway", istio: "ingressgateway" },
     requests: { cpu: "100m", memory: "128Mi" },
     policy: "Always",
+    securityContext: { sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }] },
   }),
   autoscaler("istio-system", "istio-ingressgateway"),
   {

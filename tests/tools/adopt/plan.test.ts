@@ -35,10 +35,12 @@ describe("the article's cluster", () => {
               autoscaleMin: 1,
               autoscaleMax: 5,
               resources: { requests: { cpu: "500m", memory: "2048Mi" } },
+              seccompProfile: null,
             },
             gateway: {
               autoscaling: { enabled: true, minReplicas: 1, maxReplicas: 5 },
               imagePullPolicy: "Always",
+              securityContext: null,
             },
           },
         },

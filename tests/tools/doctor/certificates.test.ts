@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { certificateBudget, examineBudget } from "../../../tools/doctor/certificates.ts";
+import { examineCluster } from "../../../tools/doctor/cluster.ts";
 import { closeAll } from "../../loopback.ts";
 import { type Logs, logged, startLogs } from "./certificate-logs.ts";
+import { kubeConfigFor, runningCluster, startCluster } from "./cluster-stand-in.ts";
 import { examination, nothing, running, told, wholeStack } from "./examination.ts";
 
 afterEach(closeAll);
@@ -121,5 +123,27 @@ describe("Let's Encrypt's limits", () => {
     expect(told([outcome])).toEqual({
       "certificates: Let's Encrypt's limits": "skipped: acme.server is not production",
     });
+  });
+});
+
+describe("the certificate that is there", () => {
+  /** What is found in a cluster where the platform runs, its Certificate with this private key. */
+  async function found(raw: object, privateKey?: object) {
+    const state = { ...runningCluster(), ...(privateKey && { privateKey }) };
+    const kubeConfig = kubeConfigFor(await startCluster(state));
+    return (await examineCluster(examination({ ...wholeStack(), ...raw }), async () => kubeConfig)).installed;
+  }
+
+  it("is used again only of the issuer that the settings name", async () => {
+    const staging = { acme: { email: "a@example.com", server: "staging" } };
+    expect(await found(staging)).toEqual({ ...running, account: null, hasCertificate: false });
+  });
+
+  it.each([
+    ["of cert-manager's own choice", {}, false],
+    ["of another size", { algorithm: "ECDSA", size: 384 }, false],
+    ["that the settings name", { algorithm: "ECDSA", size: 256 }, true],
+  ])("is used again with a key %s, or not", async (_, privateKey, hasCertificate) => {
+    expect(await found({}, privateKey)).toEqual({ ...running, hasCertificate });
   });
 });

@@ -23,11 +23,15 @@ export interface ClusterState {
   releases: Metadata[];
   /** Secrets beside those of releases. */
   secrets: Metadata[];
+  /** The Certificate's private key, as it is asked for. @default - there is no Certificate */
+  privateKey?: object;
   /** URIs of ACME accounts, by the ClusterIssuer's name. */
   accounts: Record<string, string>;
   definitions: Metadata[];
   /** Undefined without ArgoCD. */
   applications: { metadata: Metadata; spec: Record<string, unknown> }[] | undefined;
+  /** What is answered to labels on a namespace, by its name. @default - nothing is said */
+  labelled: Record<string, Reply>;
   /** Paths that RBAC forbids. */
   forbidden: RegExp | undefined;
   /** How often it was asked for a list with all that is in it. */
@@ -77,6 +81,7 @@ export const freshCluster = (): ClusterState => ({
   accounts: {},
   definitions: [{ name: "gateways.gateway.networking.k8s.io" }],
   applications: undefined,
+  labelled: {},
   forbidden: undefined,
   wholeLists: 0,
 });
@@ -146,7 +151,7 @@ export const startCluster = (state: ClusterState): Promise<string> =>
     return answer(state, url, request);
   });
 
-const failure = (status: number, reason: string, message: string): Reply => ({
+export const failure = (status: number, reason: string, message: string): Reply => ({
   status,
   body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, code: status },
 });
@@ -183,6 +188,12 @@ function answer(state: ClusterState, url: URL, request: IncomingMessage): Reply 
     const uri = state.accounts[issuer];
     return found("clusterissuers", issuer, uri === undefined ? undefined : { status: { acme: { uri } } });
   }
+  if (path === "/apis/cert-manager.io/v1/namespaces/cert-manager/certificates/tls-wildcard-cluster")
+    return found(
+      "certificates",
+      "tls-wildcard-cluster",
+      state.privateKey && { spec: { privateKey: state.privateKey } },
+    );
   const [, named] = /^metadata\.name=(.+)$/.exec(url.searchParams.get("fieldSelector") ?? "") ?? [];
   if (path === "/api/v1/secrets" && named !== undefined)
     return list(
@@ -214,6 +225,12 @@ function answer(state: ClusterState, url: URL, request: IncomingMessage): Reply 
             items: state.applications,
           },
         };
+  if (at !== "" && kind === "" && request.method === "PATCH") {
+    // Whatever is asked of the doctor, it must change nothing.
+    if (url.searchParams.get("dryRun") !== "All") throw new Error(`${url} would change the namespace`);
+    const isForced = url.searchParams.get("force") === "true";
+    return (isForced ? state.labelled[`${at}, by force`] : state.labelled[at]) ?? { body: {} };
+  }
   if (at !== "" && kind === "") {
     const metadata = state.namespaces.find((metadata) => metadata.name === at);
     return found("namespaces", at, metadata && { kind: "Namespace", apiVersion: "v1", metadata });

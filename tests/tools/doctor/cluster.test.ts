@@ -37,6 +37,7 @@ const healthy = {
   "kubernetes: cert-manager": "ok: no Deployment cert-manager that belongs to no Helm release",
   "kubernetes: ArgoCD": "ok: no Application that installs the same",
   "kubernetes: namespaces": "ok: istio-system and external-secrets are free, or Pulumi's",
+  "kubernetes: pod security": "ok: cert-manager restricted, istio-system baseline, external-secrets restricted",
   "kubernetes: services": "ok: 2 service(s) are there, with their ports",
 };
 
@@ -59,13 +60,6 @@ describe("a healthy cluster", () => {
     expect(await examine(cluster)).toEqual({ told: healthy, installed });
   });
 
-  it("has a certificate to use again only of the issuer that the settings name", async () => {
-    const cluster = runningCluster();
-    const staging = { acme: { email: "a@example.com", server: "staging" } };
-    const installed = { ...running, account: null, hasCertificate: false };
-    expect((await examine(cluster, { ...stack(), ...staging })).installed).toEqual(installed);
-  });
-
   it("is not asked for a namespace of External Secrets where another installation is used", async () => {
     const cluster = freshCluster();
     cluster.namespaces.push(namespace("external-secrets"));
@@ -74,6 +68,7 @@ describe("a healthy cluster", () => {
     expect((await examine(cluster, raw)).told).toEqual({
       ...healthy,
       "kubernetes: namespaces": "ok: istio-system is free, or Pulumi's",
+      "kubernetes: pod security": "ok: cert-manager restricted, istio-system baseline",
     });
   });
 
@@ -82,7 +77,10 @@ describe("a healthy cluster", () => {
     cluster.namespaces = cluster.namespaces.filter(({ name }) => name !== "vault");
     cluster.services = cluster.services.filter(({ metadata }) => metadata.name !== "vault");
     cluster.releases = [];
-    expect((await examine(cluster, { ...stack(), vault: { install: true } })).told).toEqual(healthy);
+    expect((await examine(cluster, { ...stack(), vault: { install: true } })).told).toEqual({
+      ...healthy,
+      "kubernetes: pod security": `${healthy["kubernetes: pod security"]}, vault restricted`,
+    });
   });
 });
 

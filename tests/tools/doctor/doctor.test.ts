@@ -24,7 +24,7 @@ const env = { CLOUDFLARE_API_TOKEN: tokens.cloudflare, VAULT_TOKEN: tokens.vault
 /** All systems, and the settings that use them. */
 async function systems({ isRunning = false } = {}) {
   const cluster = await startCluster(isRunning ? runningCluster() : freshCluster());
-  const charts = { istio: { version: "1.28.4" }, certManager: { version: "v1.20.3" } };
+  const charts = { istio: { version: "1.29.8" }, certManager: { version: "v1.20.3" } };
   const vault = { address: await startVault(healthyVault()) };
   return {
     stack: "live",
@@ -48,12 +48,13 @@ const fresh = [
   "ok: configuration: valid",
   "ok: configuration: advice: none; no chart is past its end",
   "ok: kubernetes: reachable: Kubernetes v1.34.4",
-  "ok: kubernetes: version: Istio 1.28.4 and cert-manager v1.20.3 support v1.34.4",
+  "ok: kubernetes: version: Istio 1.29.8 and cert-manager v1.20.3 support v1.34.4",
   "ok: kubernetes: Helm releases: no release of others in the way",
   "ok: kubernetes: custom resource definitions: none of others in the way",
   "ok: kubernetes: cert-manager: no Deployment cert-manager that belongs to no Helm release",
   "ok: kubernetes: ArgoCD: no Application that installs the same",
   "ok: kubernetes: namespaces: istio-system and external-secrets are free, or Pulumi's",
+  "ok: kubernetes: pod security: cert-manager restricted, istio-system baseline, external-secrets restricted",
   "ok: kubernetes: services: 2 service(s) are there, with their ports",
   "ok: oci: cluster: the cluster is ACTIVE, v1.34.1",
   "ok: oci: OKE add-ons: neither CertManager nor Istio among them",
@@ -113,12 +114,12 @@ describe("the doctor", () => {
   });
 
   it("warns of a chart past its end", async () => {
-    const findings = await doctor({ ...(await systems()), today: new Date("2026-07-02T00:00:00Z") });
+    const findings = await doctor({ ...(await systems()), today: new Date("2026-10-13T00:00:00Z") });
     expect(findings.filter(({ check }) => check === "configuration: advice")).toEqual([
       {
         check: "configuration: advice",
         level: "warning",
-        reason: "Istio 1.28.4 is past its end of support, 2026-07-01; choose a newer version in charts",
+        reason: "Istio 1.29.8 is past its end of support, 2026-10-12; choose a newer version in charts",
         action: "change it, or leave it so knowingly",
       },
     ]);
@@ -150,7 +151,7 @@ describe("the command", () => {
     await stackFile("test");
     const { stdout, ...rest } = await run("--stack", "kind");
     expect(rest).toEqual({ exitCode: 0, stderr: "" });
-    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 10 ok, 17 skipped\n$/s);
+    expect(stdout).toMatch(/^ok {7}configuration .*\n\n0 problem\(s\), 0 warning\(s\), 11 ok, 17 skipped\n$/s);
   });
 
   it("ends with 1 when there is one, and says the same in JSON", async () => {

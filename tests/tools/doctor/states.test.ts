@@ -38,7 +38,7 @@ interface State {
 async function troublesIn({ raw = {}, cluster, zone, oci }: State): Promise<string[]> {
   const server = await startCluster(cluster);
   const vault = { address: await startVault(healthyVault()) };
-  const charts = { istio: { version: "1.28.4" }, certManager: { version: "v1.20.3" } };
+  const charts = { istio: { version: "1.29.8" }, certManager: { version: "v1.20.3" } };
   const findings = await doctor({
     stack: "live",
     settings: settingsFrom({ ...wholeStack(), charts, ...raw, vault: { ...vault, ...(raw.vault as Raw | undefined) } }),

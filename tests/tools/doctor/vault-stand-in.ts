@@ -11,6 +11,8 @@ export interface VaultState {
   mounts: Record<string, { type: string; options: { version: string } | null }>;
   /** The namespace that is asked of Vault Enterprise. */
   namespace: string | undefined;
+  /** Of the token, each with its text; undefined where the token may not read it. */
+  policies?: Record<string, string | undefined>;
 }
 
 /** All well. */
@@ -50,6 +52,11 @@ export function answerAsVault(state: VaultState, { url, request, body }: Call): 
     const data = Object.fromEntries(paths.map((path) => [path, state.capabilities[path] ?? ["deny"]]));
     return { body: { ...data, data, lease_id: "", renewable: false } };
   }
+  if (path === "auth/token/lookup-self")
+    return { body: { data: { policies: ["default", ...Object.keys(state.policies ?? {})] } } };
+  const [, policyName = ""] = /^sys\/policies\/acl\/(.+)$/.exec(path) ?? [];
+  const policy = state.policies?.[policyName];
+  if (policy !== undefined) return { body: { data: { name: policyName, policy } } };
   const [, name = ""] = /^sys\/internal\/ui\/mounts\/(.+)$/.exec(path) ?? [];
   const mount = state.mounts[name];
   if (mount !== undefined) return { body: { data: { accessor: "kv_1", path: `${name}/`, ...mount } } };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AskOci } from "../../../tools/doctor/oci-cli.ts";
-import type { AskVault } from "../../../tools/doctor/vault.ts";
+import type { AskVault } from "../../../tools/doctor/vault-api.ts";
 import type { AskCloudflare } from "../../../tools/lib/cloudflare-api.ts";
 import { deleteToken, findAtCloudflare, findRival } from "../../../tools/repair/cloudflare.ts";
 import { findAtOci } from "../../../tools/repair/oci.ts";

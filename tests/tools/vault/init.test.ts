@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { commandsToBeginAnew, initializeVault, recordInitialized } from "../../../tools/vault/init.ts";
 import { keysFile } from "../../../tools/vault/keys.ts";
-import { serversInside } from "../../../tools/vault/servers.ts";
+import { serverAt, serversInside } from "../../../tools/vault/servers.ts";
 import { unsealVault } from "../../../tools/vault/unseal.ts";
 import { FakePulumi } from "../fake-pulumi.ts";
 import { vaultPod } from "../vault-cluster.ts";
@@ -53,6 +53,18 @@ describe("vault:init", () => {
       "vault.initialized is true in stack prod\nnext: npm run vault -- run --stack prod --keys-file",
     );
     for (const secret of [...vault.shares, DEPLOY_TOKEN, "the-root-token"]) expect(said).not.toContain(secret);
+  });
+
+  it.each([
+    ["http://vault.example.com:8200", 1],
+    ["http://127.0.0.1:8200", 0],
+    ["https://vault.example.com", 0],
+  ])("tells who names an address where keys can be read on the way: %s", async (address, told) => {
+    const lines: string[] = [];
+    await serverAt(address, undefined, (line) => lines.push(line));
+    const words =
+      "is plain HTTP: whoever is on the way can read Vault's keys; use https, or leave --address out for a port-forward";
+    expect(lines).toEqual(Array(told).fill(`${address} ${words}`));
   });
 
   it("begins anew with commands for each volume", () => {

@@ -1,9 +1,24 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import files, {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { keysFile, ociKeys } from "../../../tools/vault/keys.ts";
+import { keysFile } from "../../../tools/vault/keys.ts";
+import { ociKeys } from "../../../tools/vault/oci-keys.ts";
 import { withCommand } from "../fake-command.ts";
+import { OCI } from "./oci.ts";
 
 const DEPLOY_TOKEN = "the-deploy-token";
 
@@ -34,23 +49,73 @@ describe("the keys file", () => {
     );
     await expect(keysFile(join(directory, "no", "keys.json")).reserve()).rejects.toThrow("ENOENT");
   });
-});
 
-/** An `oci` that keeps one secret in `$LOG`, and writes down its arguments in `$LOG.args`. */
-const OCI = `
-echo "$@" >> "$LOG.args"
-value() { sed 's/.*"'$1'":"\\([^"]*\\)".*/\\1/' "$2"; }
-for last; do :; done
-input="\${last#file://}"
-case "$1 $2 $3" in
-  "vault secret list")
-    if [ -f "$LOG" ]; then echo '{"data":[{"id":"ocid1.secret","lifecycle-state":"ACTIVE"}]}'; fi ;;
-  "vault secret create-base64" | "vault secret update-base64")
-    stat -c %a "$input" >> "$LOG.modes"
-    value secretContentContent "$input" > "$LOG" ;;
-  "secrets secret-bundle get-secret-bundle-by-name")
-    printf '{"data":{"secret-bundle-content":{"content":"%s"}}}' "$(cat "$LOG")" ;;
-esac`;
+  it("takes its room on the disk before there are keys, and they go there", async () => {
+    const file = join(directory, "keys.json");
+    const keys = keysFile(file);
+    await keys.reserve();
+    const { size, blocks, ino } = await stat(file);
+    expect(size).toBe(16_384);
+    // Not a hole in a file.
+    expect(blocks * 512).toBeGreaterThanOrEqual(size);
+    await keys.write({ deploy_token: "one" });
+    expect((await stat(file)).ino).toBe(ino);
+    expect(await readFile(file, "utf8")).toBe('{\n  "deploy_token": "one"\n}\n');
+  });
+
+  it.each(["to nothing yet", "to an empty file", "to another link"])("is what a link leads to: %s", async (what) => {
+    const [link, target] = [join(directory, "link.json"), join(directory, "safe", "keys.json")];
+    await mkdir(join(directory, "safe"));
+    if (what === "to an empty file") await writeFile(target, "");
+    if (what === "to another link") {
+      await symlink(target, join(directory, "safe", "second"));
+      await symlink(join("safe", "second"), link);
+    } else await symlink(join("safe", "keys.json"), link);
+    const keys = keysFile(link);
+    await keys.reserve();
+    for (const deploy_token of ["one", "two"]) {
+      await keys.write({ deploy_token });
+      expect(JSON.parse(await readFile(target, "utf8"))).toEqual({ deploy_token });
+      expect((await lstat(link)).isSymbolicLink()).toBe(true);
+      expect(await keysFile(link).read()).toEqual({ deploy_token });
+    }
+    expect(await readdir(directory)).toEqual(["link.json", "safe"]);
+  });
+
+  it("stays the one that its link led to at first", async () => {
+    const link = join(directory, "link.json");
+    await symlink("one.json", link);
+    const keys = keysFile(link);
+    await keys.reserve();
+    await rm(link);
+    await symlink("two.json", link);
+    await keys.write({ deploy_token: "x" });
+    expect(await readdir(directory)).toEqual(["link.json", "one.json"]);
+  });
+
+  it("is no device, no directory, and no file with a second name", async () => {
+    await mkdir(join(directory, "folder"));
+    await writeFile(join(directory, "one"), "");
+    await link(join(directory, "one"), join(directory, "two"));
+    for (const path of ["/dev/null", join(directory, "folder"), join(directory, "two")])
+      await expect(keysFile(path).reserve()).rejects.toThrow("is no file, or one with other names too");
+    await symlink("loop", join(directory, "loop"));
+    await expect(keysFile(join(directory, "loop")).reserve()).rejects.toThrow("ELOOP");
+  });
+
+  it("leaves nothing beside itself when it cannot be replaced", async () => {
+    const keys = keysFile(join(directory, "keys.json"));
+    await keys.write({ deploy_token: "one" });
+    const { rename } = files;
+    files.rename = () => Promise.reject(new Error("no space left"));
+    syncBuiltinESMExports();
+    await expect(keys.write({ deploy_token: "two" })).rejects.toThrow("no space left");
+    files.rename = rename;
+    syncBuiltinESMExports();
+    expect(await keys.read()).toEqual({ deploy_token: "one" });
+    expect(await readdir(directory)).toEqual(["keys.json"]);
+  });
+});
 
 describe("keys in an OCI Vault", () => {
   const secret = { name: "vault-keys", vault: "ocid1.vault", key: "ocid1.key", compartment: "ocid1.compartment" };
@@ -86,6 +151,10 @@ describe("keys in an OCI Vault", () => {
     await expect(withCommand(directory, "oci", fails, () => keys.reserve())).rejects.toThrow(
       "oci vault secret list failed: NotAuthorizedOrNotFound",
     );
+    const { PATH } = process.env;
+    process.env.PATH = join(directory, "nowhere");
+    await expect(keys.read()).rejects.toThrow(/^oci is not on PATH; install the OCI CLI, or keep the keys in a file/);
+    process.env.PATH = PATH;
     await expect(ociKeys({ name: "x", vault: "ocid1.vault" }).reserve()).rejects.toThrow(
       "--keys-compartment is needed",
     );
