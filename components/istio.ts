@@ -57,6 +57,7 @@ export class Istio extends pulumi.ComponentResource {
         releaseName: args.chart.releaseNames.istiod,
         namespace: namespace.metadata.name,
         values: {
+          ...RUNTIME_DEFAULT,
           // Mesh-wide: no Gateway selects pods of another namespace than its own, ours or anybody's.
           ...(args.routes !== "all" && { env: { [SCOPE_GATEWAYS]: "true" } }),
           ...RUNTIME_DEFAULT,

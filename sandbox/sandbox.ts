@@ -17,7 +17,7 @@ import { runProgram } from "../project/program.ts";
 import { projectDirectory, readStack, type StackConfig } from "../project/stack.ts";
 import { Cloud } from "./cloud.ts";
 import { findEngine } from "./engine.ts";
-import { emptyWorld, worldWithoutVault } from "./world/beginnings.ts";
+import { emptyWorld, peaceful, worldWithoutVault } from "./world/beginnings.ts";
 import type { State } from "./world/state.ts";
 import type { Latencies } from "./world/world.ts";
 
@@ -30,7 +30,7 @@ export interface SandboxOptions {
   readonly configure?: (config: StackConfig) => StackConfig;
   /** Real seconds for each second of the world. */
   readonly scale: number;
-  /** The world to start with, when the directory holds none yet. @default - nothing of the platform in it */
+  /** The world to start with, when the directory holds none yet. @default - nothing of the platform in it, and no attackers */
   readonly world?: State;
   readonly latencies?: Latencies;
 }
@@ -62,7 +62,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
 
   const cloud = new Cloud(join(directory, "world.json"));
   const { vault } = settingsOf(config);
-  const world = options.world ?? (vault?.install === true ? worldWithoutVault() : emptyWorld());
+  const world = options.world ?? peaceful(vault?.install === true ? worldWithoutVault() : emptyWorld());
   await cloud.start(world, scale, options.latencies);
 
   const project = parse(await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8")) as ProjectSettings;

@@ -123,7 +123,7 @@ export const variants: readonly Variant[] = [
   {
     name: "Vault installed, unsealed by a key that is there",
     stack: "prod",
-    changes: { vault: { ...WITH_KEY, initialized: true } },
+    changes: { vault: { ...WITH_KEY, initialized: true }, networkPolicies: true },
     bootstrap: { vault: WITH_KEY },
     worldOf: withKmsKey,
   },
@@ -142,7 +142,9 @@ export const variants: readonly Variant[] = [
       loadBalancer: loadBalancer({ nodeNsgIds: [examples["<node NSG OCID>"], MORE_NODES] }),
       freeformTags: { team: "web" },
       definedTags: { Operations: { CostCenter: "42" } },
+      networkPolicies: true,
       vault: { ...VAULT, access: "managed", audiences: ["vault"] },
+      tenancy: { routes: ["default"], certificates: ["default"], secrets: ["default"] },
       services: [
         { name: "vault", namespace: "vault", port: 8200, timeoutSeconds: 30 },
         { name: "argocd", namespace: "argocd", service: "argocd-server", port: 443, protocol: "https" },

@@ -1,4 +1,5 @@
 import type { Webhook } from "./kubernetes.ts";
+import { egressIn } from "./network-policies.ts";
 import type { Request, Spec } from "./state.ts";
 
 // What is in each chart: workloads, Services, webhooks and definitions. Accounts, roles, ConfigMaps, disruption budgets
@@ -83,7 +84,7 @@ export const charts: Readonly<Record<string, Chart>> = {
         }),
         ...definitions("acme.cert-manager.io", { challenges: "Challenge", orders: "Order" }),
         ...services(release, names),
-        ...deployments(release, [name], selected(release)),
+        ...deployments(release, [name], { egress: egressIn(release.values), ...selected(release) }),
         // `global.leaderElection.leaseDuration` of the chart.
         ...deployments(release, [`${name}-cainjector`], { leaseSeconds: 60, ...selected(release, "cainjector") }),
         ...deployments(release, [`${name}-webhook`], selected(release, "webhook")),
@@ -195,7 +196,7 @@ export const charts: Readonly<Record<string, Chart>> = {
       return [
         ...definitions("external-secrets.io", externalSecretsKinds, crds.annotations ?? {}),
         ...services(release, [`${name}-webhook`]),
-        ...deployments(release, [name], selected(release)),
+        ...deployments(release, [name], { egress: egressIn(release.values), ...selected(release) }),
         ...deployments(release, [`${name}-cert-controller`], { ...election, ...selected(release, "certController") }),
         ...deployments(release, [`${name}-webhook`], selected(release, "webhook")),
         validating("secretstore-validate", [webhook("secretstore"), webhook("clustersecretstore")]),

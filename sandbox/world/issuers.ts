@@ -1,4 +1,5 @@
 import { runs, workloadsOf } from "./kubernetes.ts";
+import { keptIn, portOf } from "./network-policies.ts";
 import { backoff, type Item, keyOf, type Spec } from "./state.ts";
 import type { Happening, World } from "./world.ts";
 
@@ -84,6 +85,13 @@ function accountRefusal(world: World, issuer: Item): string | undefined {
     : "401 urn:ietf:params:acme:error:unauthorized: invalid external account binding";
 }
 
+/** Why an ACME issuer's server is not reached; undefined when it is. */
+function serverRefusal(world: World, { spec }: Item): string | undefined {
+  const { server } = (spec.acme ?? {}) as Partial<Acme>;
+  const out = server && keptIn(world, "cert-manager", { port: portOf(server) });
+  return out && `failed to register ACME account: ${out}`;
+}
+
 const bindingSecretOf = ({ spec }: Item) => (spec.acme as Acme | undefined)?.externalAccountBinding?.keySecretRef.name;
 
 const solverSecretsOf = ({ spec }: Item) =>
@@ -96,7 +104,8 @@ export const register: Happening = (world, item, tries) => {
     (item.spec.acme === undefined ? undefined : accountRefusal(world, item)) ??
     (looksForSecrets(world) ? solverRefusal(world, item) : undefined);
   const keyPair = ca !== undefined && secretOf(world, item, ca) === undefined;
-  item.reason = solvers ?? (keyPair ? "Error getting keypair for CA issuer: secret not found" : "");
+  item.reason =
+    solvers ?? serverRefusal(world, item) ?? (keyPair ? "Error getting keypair for CA issuer: secret not found" : "");
   item.ready = item.reason === "";
   if (!item.ready) {
     // A missing Secret, or what a server refuses for good, is no error to cert-manager: only the event of a Secret

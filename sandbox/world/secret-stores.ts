@@ -1,3 +1,4 @@
+import { keptIn, portOf } from "./network-policies.ts";
 import { backoff, type Item } from "./state.ts";
 import { speaksTls, trustsVault, vaultRefusal } from "./vault.ts";
 import type { Happening, World } from "./world.ts";
@@ -94,6 +95,12 @@ function transportRefusal(world: World, { server, caProvider }: VaultProvider): 
     : "tls: failed to verify certificate: x509: certificate signed by unknown authority";
 }
 
+/** Where a store's Vault is: its pods, where it is installed here, and else what its URL says. */
+function placeOf(world: World, { server }: VaultProvider) {
+  if (speaksTls(world) !== undefined) return { port: 8200, namespace: "vault" };
+  return { port: portOf(server), namespace: /^[^.]+\.([^.]+)/.exec(new URL(server).hostname)?.[1] };
+}
+
 /** External Secrets' retries: https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/common/common.go#L113 */
 export const syncRetry = (tries: number) => backoff(1, 420, tries);
 
@@ -104,6 +111,7 @@ export const validateStore: Happening = (world, item, tries) => {
   // https://external-secrets.io/latest/provider/hashicorp-vault/#authentication
   item.reason =
     vaultRefusal(world) ??
+    keptIn(world, "external-secrets", placeOf(world, vaultProvider(item))) ??
     transportRefusal(world, vaultProvider(item)) ??
     (policiesOf(world, item) ? "" : "unable to log in to Vault: permission denied");
   item.ready = item.reason === "";

@@ -84,6 +84,35 @@ export const findRenderer = (options?: FindOptions): Promise<Binary> =>
     options,
   );
 
+/**
+ * Finds what checks the types of policies as the controller manager does: in the cache, or built.
+ *
+ * @throws Error when neither works, with the reason for each and what to do.
+ */
+export const findTypeChecker = (options?: FindOptions): Promise<Binary> =>
+  findBinary(
+    {
+      by: BY,
+      name: "the type checker of policies",
+      purpose: "type checker of policies for the tests",
+      executable: "oke-platform-typecheck",
+      version: KUBERNETES,
+      check: {
+        args: ["--version"],
+        read: (output) => (output === KUBERNETES ? KUBERNETES : undefined),
+        allowed: `version ${KUBERNETES}`,
+      },
+      source: {
+        directory: import.meta.dirname,
+        package: "./typecheck",
+        ldflags: `-s -w -X main.version=${KUBERNETES}`,
+        takes: "a minute on two cores, once the API server is built",
+      },
+      install: "let this machine reach a Go module proxy: https://proxy.golang.org",
+    },
+    options,
+  );
+
 /** The oldest that this kube-apiserver was seen to run on is Debian 12's; its own build tests with the pinned one. */
 const oldestEtcd = { major: 3, minor: 4 };
 

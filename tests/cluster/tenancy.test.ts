@@ -1,9 +1,15 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { plain } from "../../project/registration.ts";
 import { type Changes, registrationsOf } from "../harness.ts";
 import { type ApiServer, type Manifest, Refusal, startApiServer } from "./api-server.ts";
 import { denied, ISSUER, notGiven, route, signed, taken } from "./attempts.ts";
+import { findTypeChecker } from "./binaries.ts";
 import { definitionsOf, install } from "./definitions.ts";
 
 // What a real API server refuses by the program's policies. One process for the whole file, in which they are made, changed,
@@ -41,6 +47,24 @@ async function applyPolicies(changes: Changes = {}): Promise<Manifest[]> {
   const policies = (await objectsOf(changes)).filter(isPolicy);
   for (const policy of policies) await server.apply(policy);
   return policies;
+}
+
+/** What the controller manager, which is not there, would write to the status of policies. */
+async function typeWarnings(policies: readonly Manifest[]): Promise<string[]> {
+  const { path } = await findTypeChecker();
+  const directory = await mkdtemp(join(tmpdir(), "oke-platform-policies-"));
+  try {
+    const file = join(directory, "kubeconfig");
+    await writeFile(file, server.kubeConfig().exportConfig());
+    const checked = promisify(execFile)(path, [file], { maxBuffer: 1 << 26 });
+    checked.child.stdin?.end(JSON.stringify(policies));
+    const { stdout } = await checked;
+    return (JSON.parse(stdout) as { fieldRef: string; warning: string }[]).map(
+      ({ fieldRef, warning }) => `${fieldRef}: ${warning}`,
+    );
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 }
 
 /** What the API server says; undefined when it takes it. */
@@ -81,6 +105,27 @@ describe("the policies of the prod stack", () => {
       await until(true, certificate as Manifest),
     ];
     expect(Math.max(...seconds)).toBeLessThan(10_000);
+  });
+
+  it("compile, and fit the kinds that they judge", async () => {
+    const policies = (await objectsOf()).filter(({ kind }) => kind === "ValidatingAdmissionPolicy");
+    expect(await typeWarnings(policies)).toEqual([]);
+    // It looks at what must hold and at its sentence alone: so every other expression, too, as if it had to hold.
+    const all = policies.map((policy) => {
+      const spec = policy.spec as Record<"matchConditions" | "variables" | "validations", { expression: string }[]>;
+      const { matchConditions, variables = [], validations } = spec;
+      const expressions = [...matchConditions, ...variables, ...validations].map(({ expression }) => ({ expression }));
+      return { ...policy, spec: { ...spec, validations: expressions } };
+    });
+    expect(await typeWarnings(all)).toEqual([]);
+    const broken = JSON.parse(
+      JSON.stringify(all).replaceAll(".?hosts", ".?hostz").replaceAll(".?issuerRef", ".?issuer"),
+    );
+    // For the issuer three times in each of four kinds, and once for the hosts.
+    expect((await typeWarnings(broken)).map((warning) => warning.match(/undefined field '\w+'/g))).toEqual([
+      Array(12).fill("undefined field 'issuer'"),
+      ["undefined field 'hostz'"],
+    ]);
   });
 
   it.each<[what: string, manifest: Manifest, refusal?: string]>([

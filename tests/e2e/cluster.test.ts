@@ -159,9 +159,15 @@ describe("the stand-ins", () => {
 
   it("are removed with what a destroy keeps, and awaited to be gone", async () => {
     cluster.put("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/oke-platform-e2e-vault");
-    for (const name of ["cert-manager", "oke-platform-e2e", "default"]) cluster.put(`/api/v1/namespaces/${name}`);
+    for (const name of ["cert-manager", "oke-platform-e2e", "oke-platform-e2e-evil", "default"])
+      cluster.put(`/api/v1/namespaces/${name}`);
     await removeAll(kubeConfig);
-    expect(cluster.log).toEqual(["- oke-platform-e2e-vault", "- cert-manager", "- oke-platform-e2e"]);
+    expect(cluster.log).toEqual([
+      "- oke-platform-e2e-vault",
+      "- cert-manager",
+      "- oke-platform-e2e",
+      "- oke-platform-e2e-evil",
+    ]);
     expect([...cluster.objects.keys()]).toEqual(["/api/v1/namespaces/default"]);
   });
 });

@@ -17,6 +17,7 @@ import {
   CERT_MANAGER,
   CLOUDFLARE,
   ECHO,
+  EVIL,
   type FixtureOptions,
   NAMESPACE,
   namespacesAndServices,
@@ -31,7 +32,7 @@ import {
 // The stand-ins in the cluster, and the ways to them and to what the program made.
 
 /** The namespaces that the program or the test makes. */
-const OURS = [NAMESPACE, CERT_MANAGER, "istio-system", "external-secrets"];
+const OURS = [NAMESPACE, EVIL, CERT_MANAGER, "istio-system", "external-secrets"];
 
 /** Seconds until a Deployment is available, its image pulled. */
 const AVAILABLE_SECONDS = 300;
@@ -149,8 +150,8 @@ export async function removeAll(kubeConfig: KubeConfig): Promise<void> {
     kind: "ClusterRoleBinding",
     metadata: { name: REVIEWER },
   });
-  for (const name of [CERT_MANAGER, NAMESPACE]) await core.deleteNamespace({ name });
-  for (const name of [CERT_MANAGER, NAMESPACE]) {
+  for (const name of [CERT_MANAGER, NAMESPACE, EVIL]) await core.deleteNamespace({ name });
+  for (const name of [CERT_MANAGER, NAMESPACE, EVIL]) {
     const gone = await watchUntil(kubeConfig, { collection: "/api/v1/namespaces", name }, GONE_SECONDS, () =>
       isThere(core.readNamespace({ name })).then((there) => !there || undefined),
     );

@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { issuerName } from "../../components/issuer.ts";
 import { kubeConfigOf } from "../../tools/stack.ts";
 import { checksText } from "../../tools/verify/check.ts";
 import { verify } from "../../tools/verify/verify.ts";
@@ -19,8 +20,20 @@ import {
   type StandIns,
   startStandIns,
 } from "./cluster.ts";
+import { certificateBy, refusalOf, routeOf, tokenRefusal } from "./evil.ts";
+import { EVIL } from "./fixtures.ts";
 import { reasonNotToRun, testClusterOf } from "./requirements.ts";
-import { openStack, settingsIn, setValues, type Values, valuesOf, wishesOf, withIstio, withService } from "./stack.ts";
+import {
+  openStack,
+  settingsIn,
+  setValues,
+  type Values,
+  valuesOf,
+  wishesOf,
+  withIstio,
+  withService,
+  withTenancy,
+} from "./stack.ts";
 import { describeTakeover, reasonWithoutHelm } from "./takeover.ts";
 
 // The program on a real cluster, with the official providers and the real charts. Simulated are what is outside of the
@@ -133,7 +146,33 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", () => {
 
   it("makes one resource for one service more", async () => {
     const { same, ...changed } = await up(withService(values, ONE_MORE));
-    expect(changed).toEqual({ create: 1 });
+    // Its VirtualService, and its line in the table of hosts.
+    expect(changed).toEqual({ create: 1, update: 1 });
+    expect(await failures()).toBe("");
+  });
+
+  it("keeps what is its own from another namespace, in words, until it is opened", async () => {
+    const { issuer, baseDomain } = settingsIn(values, standIns.token);
+    const free = `free.${baseDomain}`;
+    expect(await refusalOf(kubeConfig, routeOf(`echo.${baseDomain}`))).toContain(
+      `echo.${baseDomain} is not for namespace ${EVIL}: services gives it to namespace oke-platform-e2e.`,
+    );
+    expect(await refusalOf(kubeConfig, routeOf(free))).toContain(
+      `add an entry to services, or ${EVIL} to tenancy.routes`,
+    );
+    const certificate = certificateBy(issuerName(issuer), [`www.${ZONE}`, `*.${baseDomain}`]);
+    expect(await refusalOf(kubeConfig, certificate)).toContain(
+      `ClusterIssuer ${issuerName(issuer)} is the platform's and does not sign for namespace ${EVIL}.`,
+    );
+    expect(await tokenRefusal(kubeConfig)).toMatch(/^False: /);
+
+    const { same, ...changed } = await up(withTenancy(values, { routes: [EVIL], certificates: [EVIL] }));
+    // Both tables, and the Gateway's hosts.
+    expect(changed).toEqual({ update: 3 });
+    await expect.poll(() => refusalOf(kubeConfig, routeOf(free)), { timeout: 10_000 }).toBe(undefined);
+    await expect.poll(() => refusalOf(kubeConfig, certificate), { timeout: 10_000 }).toBe(undefined);
+    expect(await refusalOf(kubeConfig, routeOf(`echo.${baseDomain}`))).toContain("services gives it to namespace");
+    await up(withTenancy(values, {}));
     expect(await failures()).toBe("");
   });
 

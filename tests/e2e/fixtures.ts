@@ -8,6 +8,8 @@ import type { KubernetesObject } from "@kubernetes/client-node";
 
 /** Where all of it is, but for the CA that cert-manager's own namespace must hold. */
 export const NAMESPACE = "oke-platform-e2e";
+/** A namespace that has nothing to do with the platform. */
+export const EVIL = "oke-platform-e2e-evil";
 /** Where cert-manager will be, and what it trusts beside the public roots. */
 export const CERT_MANAGER = "cert-manager";
 export const CA_CONFIG_MAP = "oke-platform-e2e-ca";
@@ -51,6 +53,7 @@ export interface FixtureOptions {
 /** The namespaces, and the Services, whose addresses the rest must know. */
 export const namespacesAndServices = (): KubernetesObject[] => [
   namespace(NAMESPACE),
+  namespace(EVIL),
   // Made by the release otherwise, which would be too late for what its pods mount.
   namespace(CERT_MANAGER),
   service(CLOUDFLARE, [

@@ -148,6 +148,12 @@ export function withService(values: Values, service: Values): Values {
   return { ...values, [key]: [...(values[key] as Values[]), service] };
 }
 
+/** Other doors. */
+export const withTenancy = (values: Values, tenancy: Values): Values => ({
+  ...values,
+  [`${PROJECT}:tenancy`]: tenancy,
+});
+
 /** The plugins that are in the CLI's own home are used, and no others brought. */
 const ENVIRONMENT = {
   // What it protects is worth nothing outside of the test's cluster.

@@ -78,13 +78,13 @@ it("goes through all steps, each with the changes that are expected of it", asyn
     return (await stack.up()).summary.resourceChanges;
   };
 
-  expect(await up()).toEqual({ create: 37, import: 1 });
-  expect(await up()).toEqual({ same: 38 });
+  expect(await up()).toEqual({ create: 43, import: 1 });
+  expect(await up()).toEqual({ same: 44 });
   await stack.preview({ refresh: true, expectNoChanges: true });
   const more = { name: "one-more", namespace: NAMESPACE, service: "echo", port: 80 };
-  expect(await up(withService(values, more))).toEqual({ same: 38, create: 1 });
-  expect(await up(withIstio(values))).toEqual({ same: 36, update: 3 });
-  expect((await stack.destroy()).summary.resourceChanges).toEqual({ delete: 37 });
-  expect(await up()).toEqual({ create: 36, import: 3 });
+  expect(await up(withService(values, more))).toEqual({ same: 43, create: 1, update: 1 });
+  expect(await up(withIstio(values))).toEqual({ same: 42, update: 3 });
+  expect((await stack.destroy()).summary.resourceChanges).toEqual({ delete: 45 });
+  expect(await up()).toEqual({ create: 42, import: 3 });
   expect((await stack.getAllConfig())["oke-platform:cloudflareApiToken"]).toEqual({ value: TOKEN, secret: true });
 });

@@ -5,7 +5,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StackConfig } from "../../project/stack.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { emptyWorld } from "../../sandbox/world/beginnings.ts";
+import { emptyWorld, peaceful } from "../../sandbox/world/beginnings.ts";
 import { remains } from "../../sandbox/world/leftovers.ts";
 import { problemsOf } from "../../sandbox/world/served.ts";
 import { sha256 } from "../../sandbox/world/state.ts";
@@ -59,8 +59,8 @@ describe.each(["prod", "lab"])("%s", (name) => {
   it("previews an empty world: plans everything and touches nothing", async () => {
     await open();
     const { changeSummary } = await sandbox.stack.preview(options);
-    expect(changeSummary).toEqual({ create: name === "prod" ? 47 : 40 });
-    expect((await sandbox.cloud.look()).items).toEqual(emptyWorld().items);
+    expect(changeSummary).toEqual({ create: name === "prod" ? 53 : 46 });
+    expect((await sandbox.cloud.look()).items).toEqual(peaceful(emptyWorld()).items);
   });
 
   it("brings everything up, served over TLS", async () => {
@@ -96,10 +96,10 @@ describe.each(["prod", "lab"])("%s", (name) => {
     expect(changesIn(events)).toEqual([]);
   });
 
-  it("adds one service as exactly one create", async () => {
+  it("adds one service as one create, with its line in the policy and its namespace in the Gateway", async () => {
     await open({ services: oneMore });
     await sandbox.stack.up(options);
-    expect(changesIn(events)).toEqual(["create routes-default/grafana"]);
+    expect(changesIn(events)).toEqual(["create routes-default/grafana", "update route-policy", "update tls-gateway"]);
     expect(problemsOf(await look(), "grafana.cluster.example.com")).toEqual([]);
   });
 

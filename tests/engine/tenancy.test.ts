@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
+import { emptyWorld } from "../../sandbox/world/beginnings.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
 import { changesIn, HOSTS, oneMore, problemsIn, SCALE, withSettings } from "./harness.ts";
 
@@ -23,7 +24,13 @@ afterAll(async () => {
 
 /** Runs an `up` with other settings, and says what it did. */
 async function up(changes: Record<string, unknown> = {}, scale = SCALE): Promise<string[]> {
-  sandbox = await openSandbox({ directory, stack: "prod", scale, configure: withSettings(changes) });
+  sandbox = await openSandbox({
+    directory,
+    stack: "prod",
+    scale,
+    world: emptyWorld(),
+    configure: withSettings(changes),
+  });
   const events: EngineEvent[] = [];
   output = (await sandbox.stack.up({ onEvent: (event) => void events.push(event) })).stdout;
   return changesIn(events);

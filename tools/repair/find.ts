@@ -72,6 +72,9 @@ const MANAGER = "__fieldManager";
 const unread = ({ urn, id = "" }: StateResource): Finding =>
   mend(id, "is in the state, which was never told how it is", "it is read", { do: "read", urn });
 
+/** Whether a resource is a part of an object that need not be its own: no create of it meets one that is there. */
+const isPatch = (type: string) => type.endsWith("Patch");
+
 async function findReleases(
   known: Known,
   lost: readonly LostCreate[],
@@ -164,6 +167,7 @@ async function findInCluster({ resource, known }: LostCreate, cluster: Cluster, 
   const id = importIdOf(resource.type, resource.inputs ?? {}) ?? "";
   const subject = `${object.kind} ${id}`;
   if (known?.id === id) return clear(subject, "is in the state by now");
+  if (isPatch(resource.type)) return clear(subject, "is written to once more by the next up, whoever made it");
   const there = await cluster.object(object);
   if (there === undefined) return clear(subject, "is not there");
   if (!there.byPulumi) return tell(subject, "is there, and was not made by Pulumi", takeover(id));
@@ -194,7 +198,7 @@ async function findOthers(
       const api = cloudflare();
       return await findRival({ domain: known.settings.domain, name: String(inputs.name) }, takeover, api);
     }
-    if (!type.startsWith("kubernetes:") || type === RELEASE || id === undefined) return undefined;
+    if (!type.startsWith("kubernetes:") || type === RELEASE || isPatch(type) || id === undefined) return undefined;
     if ((await cluster.object(objectOf(type, inputs))) === undefined) return undefined;
     const found = "is there, and no run is known to have been cut off while it made it";
     return tell(`${type.split(":").at(-1)} ${id}`, found, `remove it, or ${takeover(id)}`);

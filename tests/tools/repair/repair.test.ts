@@ -91,6 +91,14 @@ async function repaired({ state, objects = {}, approve, later = state }: Scene) 
 
 const gateway = { "Gateway istio-gateway": OURS };
 
+it("forgets labels that were being written, and tells nothing of a namespace that is there for them", async () => {
+  const objects = { "Namespace cert-manager": OURS, "NamespacePatch cert-manager": OURS };
+  const state = stateWith(["cert-manager-namespace"]);
+  const { found, isWhole } = await repaired({ state, objects, approve: true });
+  expect([found, isWhole]).toEqual([["clear: NamespacePatch cert-manager"], true]);
+  expect((await repaired({ state: stateWith([]), objects })).found).toEqual([]);
+});
+
 describe("a repair", () => {
   it("takes over, and reads, what was being made", async () => {
     expect(await repaired({ state: stateWith(["tls-gateway"]), objects: gateway, approve: true })).toEqual({
