@@ -177,7 +177,8 @@ export function differing(before: State, after: State): string[] {
   const keys = [...new Set([...Object.keys(before.items), ...Object.keys(after.items)])];
   const seen = (state: State, key: string) => {
     const item = state.items[key];
-    return item && { spec: item.spec, ready: item.ready };
+    // As it is in the world's file, which has nothing for undefined.
+    return item && JSON.parse(JSON.stringify({ spec: item.spec, ready: item.ready }));
   };
   return keys.filter((key) => !isDeepStrictEqual(seen(before, key), seen(after, key))).sort();
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { examples } from "../../project/placeholders.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { emptyWorld } from "../../sandbox/world/beginnings.ts";
+import { emptyWorld, peaceful } from "../../sandbox/world/beginnings.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
 import type { World } from "../../sandbox/world/world.ts";
 import { closeAll, closedPort, listen } from "../loopback.ts";
@@ -21,7 +21,7 @@ let directory: string;
 let sandbox: Sandbox;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
-  const world = openWorld(emptyWorld());
+  const world = openWorld(peaceful(emptyWorld()));
   world.put({ kind: "Cluster", name: "other", spec: {} }, OTHER);
   const server = createServer(async ({ url = "" }, response) => {
     const answer = (await sandbox.cloud.visit((it) => listedIn(it, new URL(url, "http://api")))).result;
