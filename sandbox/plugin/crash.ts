@@ -4,13 +4,17 @@ import type { World } from "../world/world.ts";
 
 // How the engine dies at a create, as the world's state asks for it.
 
-/** Makes an object, unless the engine is to die before it. */
-export function makeOrDie(world: World, request: Request): { key?: string; dies: boolean } {
+/**
+ * Makes an object, unless the engine is to die before it.
+ *
+ * @param upsert whether what is there is taken over
+ */
+export function makeOrDie(world: World, request: Request, upsert: boolean): { key?: string; dies: boolean } {
   const { crash } = world.state;
   if (typeof crash?.at === "number") crash.at -= 1;
   const dies = crash !== undefined && (crash.at === 0 || [crash.at].flat().includes(keyOf(request)));
   if (dies) delete world.state.crash;
-  const key = dies && !crash.inside ? undefined : keyOf(world.create(request));
+  const key = dies && !crash.inside ? undefined : keyOf(world.create(request, upsert));
   // The providers end with the engine, and with them every Helm that waits.
   if (dies) abandonReleases(world);
   return { ...(key !== undefined && { key }), dies };

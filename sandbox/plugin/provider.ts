@@ -28,6 +28,9 @@ const properties = (message: struct.Struct | undefined) => (message?.toJavaScrip
 const message = (values: Properties) => struct.Struct.fromJavaScript(values as Record<string, struct.JavaScriptValue>);
 const typeOf = (urn: string) => urn.split("::")[2]?.split("$").at(-1) ?? "";
 
+/** Whether a create takes over what is there, as Kubernetes' provider is told. */
+let upserts = false;
+
 /** Pulumi's mark of a value that is not known in a preview. */
 const UNKNOWN = pulumi.runtime.unknownValue;
 
@@ -69,7 +72,7 @@ async function create(urn: string, inputs: Properties, timeout: number): Promise
   const type = typeOf(urn);
   const made = `sandbox-${randomBytes(20).toString("hex")}`;
   const request = requestOf(type, plain(inputs), lastName(urn), made);
-  const { key, dies } = (await cloud.visit((world) => makeOrDie(world, request))).result;
+  const { key, dies } = (await cloud.visit((world) => makeOrDie(world, request, upserts))).result;
   if (dies || key === undefined) return killEngine();
   const { item, late } = await ready(key, deadlineOf(type, plain(inputs), timeout || undefined));
   const outputs = { ...inputs, ...outputsOf(type, inputs, item, made) };
@@ -195,7 +198,9 @@ server.addService(services.ResourceProviderService, {
   cancel: answer(() => new empty.Empty()),
   checkConfig: answer((request: messages.CheckRequest) => checked(request)),
   diffConfig: answer(diff),
-  configure: answer(() => {
+  configure: answer((request: messages.ConfigureRequest) => {
+    const { upsertExistingObjects } = plain((request.getArgs()?.toJavaScript() ?? {}) as Properties);
+    upserts = upsertExistingObjects === true || upsertExistingObjects === "true";
     const response = new messages.ConfigureResponse();
     response.setAcceptsecrets(true);
     response.setSupportspreview(true);

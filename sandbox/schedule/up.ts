@@ -19,6 +19,8 @@ export interface ReplayOptions {
   readonly without?: Edge;
   /** A resource that never gets ready, by URN. */
   readonly broken?: string;
+  /** Whether the provider takes over what is there in the cluster. @default false */
+  readonly upsert?: boolean;
   /** URNs of the resources that an `up` before has made. @default none */
   readonly made?: ReadonlySet<string>;
   /** URNs of those that were not ready when it was interrupted, and are updated now. @default none */
@@ -84,7 +86,8 @@ export function replayUp(graph: Graph, options: ReplayOptions = {}): UpOutcome {
     const request = asked(node);
     const there = options.unready?.has(node.urn) ? world.item(keyOf(request)) : undefined;
     try {
-      const item = there === undefined ? world.create(request) : world.update(keyOf(there), request.spec);
+      const item =
+        there === undefined ? world.create(request, options.upsert) : world.update(keyOf(there), request.spec);
       const seconds = deadlineOf(node.type, node.inputs, node.options.createSeconds);
       running.set(node, { key: keyOf(item), deadline: world.now + seconds });
       refused.delete(node);

@@ -43,6 +43,7 @@ const hostsOf = (certificate: Item) => (certificate.spec.dnsNames ?? [certificat
 function fittingSecret(world: World, item: Item): Item | undefined {
   const secret = world.item(`Secret ${item.namespace}/${item.spec.secretName}`);
   if (secret === undefined || String(secret.spec.hosts) !== String(hostsOf(item))) return undefined;
+  if (secret.spec.commonName !== item.spec.commonName) return undefined;
   const { name, kind } = issuerOf(item);
   const { issuer = name, issuerKind = "Issuer" } = secret.spec;
   return issuer === name && issuerKind === kind && keyOf(secret) === keyOf(item) ? secret : undefined;
@@ -161,6 +162,7 @@ function issued(world: World, item: Item): void {
     name: item.spec.secretName as string,
     spec: {
       ...{ hosts: hostsOf(item), issuer, issuerKind, serial },
+      ...(item.spec.commonName !== undefined && { commonName: item.spec.commonName }),
       ...(item.spec.privateKey !== undefined && { privateKey: item.spec.privateKey }),
       ...(signedBy !== undefined && { signedBy }),
       ...(item.spec.isCA === true && { isCA: true }),

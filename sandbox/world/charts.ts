@@ -18,6 +18,8 @@ export interface Chart {
   /** Seconds of an uninstallation. @default 3 */
   readonly removalSeconds?: number;
   objects(release: Rendered): Request[];
+  /** Values of its pods where nothing else is said, as far as a takeover meets them. @default none */
+  readonly pods?: Spec;
   /** The hooks of Helm by which a release waits for its webhooks. @default - none */
   checkedAt?(values: Spec): string[];
 }
@@ -32,6 +34,16 @@ const namespaced =
 const deployments = namespaced("Deployment");
 const statefulSets = namespaced("StatefulSet");
 const services = namespaced("Service");
+
+/**
+ * What of a workload's selector can never change: the release's name is in it.
+ *
+ * @param part where the chart's values speak of the workload. @default - at their top
+ */
+const selected = ({ name }: Rendered, part?: string): Spec => ({ selector: name, ...(part !== undefined && { part }) });
+
+/** Whether a chart has a value: null takes one away. */
+const isSaid = (value: unknown) => value !== undefined && value !== null;
 
 /** The level of the Pod Security Standards that pods fit which have all but what these values bring. */
 const fitting = (hasProfile: boolean) => (hasProfile ? {} : { fits: "baseline" });
@@ -72,10 +84,10 @@ export const charts: Readonly<Record<string, Chart>> = {
         }),
         ...definitions("acme.cert-manager.io", { challenges: "Challenge", orders: "Order" }),
         ...services(release, names),
-        ...deployments(release, [name], { egress: egressIn(release.values) }),
+        ...deployments(release, [name], { egress: egressIn(release.values), ...selected(release) }),
         // `global.leaderElection.leaseDuration` of the chart.
-        ...deployments(release, [`${name}-cainjector`], { leaseSeconds: 60 }),
-        ...deployments(release, [`${name}-webhook`]),
+        ...deployments(release, [`${name}-cainjector`], { leaseSeconds: 60, ...selected(release, "cainjector") }),
+        ...deployments(release, [`${name}-webhook`], selected(release, "webhook")),
         validating(`${name}-webhook`, [
           {
             name: "webhook.cert-manager.io",
@@ -96,7 +108,7 @@ export const charts: Readonly<Record<string, Chart>> = {
   // https://github.com/emberstack/kubernetes-reflector/tree/v10.0.63/src/helm/reflector/templates
   reflector: {
     seconds: 15,
-    objects: (release) => deployments(release, [fullName("reflector", release)]),
+    objects: (release) => deployments(release, [fullName("reflector", release)], selected(release)),
   },
   // https://github.com/istio/istio/tree/1.31.4/manifests/charts/base; the definitions: https://github.com/istio/api/blob/v1.31.4/kubernetes/customresourcedefinitions.gen.yaml
   base: {
@@ -126,12 +138,13 @@ export const charts: Readonly<Record<string, Chart>> = {
   // https://github.com/istio/istio/tree/1.31.4/manifests/charts/istio-control/istio-discovery/templates
   istiod: {
     seconds: 30,
+    pods: { resources: { requests: { cpu: "500m", memory: "2048Mi" } } },
     objects: (release) => [
       ...services(release, ["istiod"]),
       ...deployments(release, ["istiod"], {
         env: release.values.env ?? {},
         meshConfig: release.values.meshConfig ?? {},
-        ...fitting(release.values.seccompProfile !== undefined),
+        ...fitting(isSaid(release.values.seccompProfile)),
       }),
       validating(`istio-validator-${release.namespace}`, [
         istioValidation("rev.validation.istio.io", release.namespace),
@@ -144,18 +157,19 @@ export const charts: Readonly<Record<string, Chart>> = {
     seconds: 5,
     // The cloud controller takes the load balancer down.
     removalSeconds: 20,
+    pods: { resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "2000m", memory: "1024Mi" } } },
     objects(release) {
       const {
         service = { type: "LoadBalancer" },
         podAnnotations = {},
-        securityContext = {},
-      } = release.values as Record<string, Spec>;
+        securityContext,
+      } = release.values as Record<string, Spec | undefined>;
       // Its image has no tag before istiod's injection, and the policy that the API server gives to such a one stays.
       const imagePullPolicy = release.values.imagePullPolicy ?? "Always";
       return [
         ...deployments(release, [release.name], {
           ...{ podAnnotations, imagePullPolicy },
-          ...fitting(securityContext.seccompProfile !== undefined),
+          ...fitting(isSaid(securityContext?.seccompProfile)),
         }),
         ...services(release, [release.name], service),
       ];
@@ -183,9 +197,9 @@ export const charts: Readonly<Record<string, Chart>> = {
       return [
         ...definitions("external-secrets.io", externalSecretsKinds, crds.annotations ?? {}),
         ...services(release, [`${name}-webhook`]),
-        ...deployments(release, [name], { egress: egressIn(release.values) }),
-        ...deployments(release, [`${name}-cert-controller`], election),
-        ...deployments(release, [`${name}-webhook`]),
+        ...deployments(release, [name], { egress: egressIn(release.values), ...selected(release) }),
+        ...deployments(release, [`${name}-cert-controller`], { ...election, ...selected(release, "certController") }),
+        ...deployments(release, [`${name}-webhook`], selected(release, "webhook")),
         validating("secretstore-validate", [webhook("secretstore"), webhook("clustersecretstore")]),
         validating("externalsecret-validate", [webhook("externalsecret")]),
       ];
@@ -203,6 +217,7 @@ export const charts: Readonly<Record<string, Chart>> = {
         ...services(release, [name, `${name}-internal`, ...more]),
         ...statefulSets(release, [name], {
           values: release.values,
+          ...selected(release),
           ...fitting(capabilities !== undefined && seccompProfile !== undefined),
         }),
       ];

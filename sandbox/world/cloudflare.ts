@@ -31,7 +31,9 @@ function admitRecord(world: World, { name, spec }: Request): void {
     throw new Refusal(
       `7003: Could not route to /zones/${spec.zoneId}/dns_records, perhaps your object identifier is invalid?`,
     );
-  const others = world.items("DnsRecord").filter((other) => other.name !== name && other.spec.name === spec.name);
+  const others = world
+    .items("DnsRecord")
+    .filter((other) => other.name !== name && other.spec.name === spec.name && other.spec.zoneId === spec.zoneId);
   const exclusive = ["A", "AAAA", "CNAME"];
   if (spec.type === "CNAME" && others.some((other) => exclusive.includes(other.spec.type as string)))
     throw new Refusal("81053: An A, AAAA, or CNAME record with that host already exists.");

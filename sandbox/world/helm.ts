@@ -1,5 +1,6 @@
 import { type Chart, charts } from "./charts.ts";
 import { admitNamespace, DEFINITION, namespacedId, WAITING, webhooksAnswer } from "./kubernetes.ts";
+import { isWorkload, templateOf } from "./pods.ts";
 import { type Item, keyOf, Refusal, type Request, type Spec } from "./state.ts";
 import { cancel } from "./timers.ts";
 import type { Happening, System, World } from "./world.ts";
@@ -49,6 +50,7 @@ function rendered(release: Omit<Request, "kind">): Request[] {
         ...object.spec,
         chart: spec.chart,
         version: spec.version,
+        ...(isWorkload(object) && { template: templateOf(release, object, chartOf(release).pods) }),
         labels,
         // What an object has of its own stays: a Service's annotations are the cloud controller's.
         annotations: { ...(object.spec.annotations as Spec | undefined), ...annotations },
@@ -57,7 +59,7 @@ function rendered(release: Omit<Request, "kind">): Request[] {
 }
 
 /** The release that owns an object; undefined where there is none, or no record of it. */
-function ownerOf(world: World, { spec }: Item): Item | undefined {
+export function ownerOf(world: World, { spec }: Item): Item | undefined {
   const annotations = spec.annotations as Record<string, string> | undefined;
   const name = annotations?.["meta.helm.sh/release-name"];
   return name === undefined
@@ -91,6 +93,11 @@ function admitInstall(world: World, request: Request): void {
       throw new Refusal(
         `Unable to continue with install: ${object.kind} "${object.name}" in namespace "${object.namespace ?? ""}" ` +
           `exists and cannot be imported into the current release: invalid ownership metadata; ${errors.join("; ")}`,
+      );
+    if (there !== undefined && there.spec.selector !== object.spec.selector)
+      throw new Refusal(
+        `cannot patch "${object.name}" with kind ${object.kind}: ${object.kind}.apps "${object.name}" is invalid: ` +
+          "spec.selector: Invalid value: field is immutable",
       );
   }
 }
@@ -128,7 +135,8 @@ const apply: Happening = (world, release) => {
   release.status.objects = objects.map(keyOf);
   const isBroken = world.state.broken.includes(keyOf(release));
   const [definition] = applied.filter(({ kind }) => kind === DEFINITION);
-  for (const item of applied) if (!isBroken && (item.kind !== DEFINITION || item === definition)) world.start(item);
+  for (const item of applied)
+    if (!isBroken && !item.ready && (item.kind !== DEFINITION || item === definition)) world.start(item);
   world.after(1, "applyWebhooks", release);
 };
 
@@ -140,8 +148,12 @@ const applyWebhooks: Happening = (world, release) => {
 };
 
 function applyOne(world: World, release: Item, object: Request): Item {
-  const item = world.item(keyOf(object)) ?? world.put(object);
+  const there = world.item(keyOf(object));
+  const item = there ?? world.put(object);
+  // Where no pod changes, none is replaced.
+  const stays = there?.ready === true && isWorkload(object) && there.spec.template === object.spec.template;
   item.spec = object.spec;
+  if (stays) return item;
   item.ready = false;
   item.reason = WAITING;
   if (item.kind !== "Service") item.status.begun = release.status.begun;

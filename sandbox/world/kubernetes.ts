@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import { policyRefusal } from "./admission.ts";
-import { type Item, Refusal, type Request } from "./state.ts";
+import { type Item, keyOf, Refusal, type Request, type Spec } from "./state.ts";
 import type { Happening, Kind, System, World } from "./world.ts";
 
 // The API server and what runs on the cluster: namespaces, definitions of custom resources, webhooks and workloads.
@@ -21,6 +22,12 @@ export function runs(world: World, chart: string): boolean {
 export function admitNamespace(world: World, { namespace = "" }: Omit<Request, "spec">): void {
   // https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#namespacelifecycle
   if (world.item(`Namespace /${namespace}`) === undefined) throw new Refusal(`namespaces "${namespace}" not found`);
+}
+
+/** Adds and overwrites, and removes nothing; what is as it should be stays untouched. */
+function apply(world: World, there: Item, spec: Spec): Item {
+  const whole = { ...there.spec, ...spec };
+  return isDeepStrictEqual(whole, there.spec) ? there : world.update(keyOf(there), whole);
 }
 
 const groupOf = (definition: string) => definition.slice(definition.indexOf(".") + 1);
@@ -51,6 +58,7 @@ export function customResource(
       refuse(refusalOf(world, definition, request));
     },
     admitRemoval: (world) => refuse(webhookRefusal(world, definition)),
+    apply,
     ...behaviour,
   };
 }
@@ -130,6 +138,8 @@ const rolledOut: Happening = (world, item) => {
 /** Rolls out what a chart's object is now; the chart's seconds are the workloads'. */
 function roll(world: World, item: Item): void {
   const refusal = world.podRefusal(item);
+  // Pods that serve go, each when its successor is ready.
+  if (item.status.up === true) item.status.rolls = Number(item.status.rolls ?? 0) + 1;
   item.ready = false;
   item.status.stuck = refusal !== undefined;
   item.reason = refusal ?? (item.status.up === true ? "the new revision is not rolled out" : WAITING);
@@ -161,6 +171,7 @@ export const kubernetes: System = {
     Namespace: {
       id: ownName,
       taken: ({ name }) => `namespaces "${name}" already exists`,
+      apply,
       seconds: 0.5,
       removed(world, namespace) {
         for (const inside of Object.values(world.state.items))
@@ -170,6 +181,7 @@ export const kubernetes: System = {
     Secret: {
       id: namespacedId,
       taken: ({ name }) => `secrets "${name}" already exists`,
+      apply,
       seconds: 0.5,
       admit: admitNamespace,
     },

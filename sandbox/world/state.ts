@@ -53,6 +53,8 @@ export interface State {
   violations: string[];
   /** Where the certificate's key may be. */
   keyMayBeIn: string[];
+  /** Hosts that must be served at every moment from now on. @default - none */
+  alwaysServed?: string[];
   /** Keys of objects that nothing ever comes of, but that can be removed. */
   broken: string[];
   /** What fails once: `create <kind>`, `update <kind>`, `remove <kind>` or `sync ExternalSecret`. */

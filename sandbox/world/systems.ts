@@ -1,4 +1,5 @@
 import { admission } from "./admission.ts";
+import { argocd } from "./argocd.ts";
 import { attackers } from "./attackers.ts";
 import { certManager } from "./cert-manager.ts";
 import { cloudflare } from "./cloudflare.ts";
@@ -12,6 +13,7 @@ import { podSecurity } from "./pod-security.ts";
 import { reflector } from "./reflector.ts";
 import type { State } from "./state.ts";
 import { vault } from "./vault.ts";
+import { visitors } from "./visitors.ts";
 import { webhookCa } from "./webhook-ca.ts";
 import { type Latencies, type System, World } from "./world.ts";
 
@@ -32,7 +34,9 @@ const systems: readonly System[] = [
   certManager,
   reflector,
   istio,
+  argocd,
   attackers,
+  visitors,
 ];
 
 /** Seconds that each thing takes: runs on real components, and published provisioning times. */

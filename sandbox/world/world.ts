@@ -15,6 +15,8 @@ export interface Kind {
   readonly sharesName?: boolean;
   /** Whether a create replaces what is there. @default false */
   readonly overwrites?: boolean;
+  /** Takes over what is there, as a create that may do so. @default - its system cannot */
+  apply?(world: World, there: Item, spec: Spec): Item;
   /** How its system says that a name is taken. */
   taken?(request: Request): string;
   /** Refuses what the system refuses at once, on create and on update. */
@@ -128,14 +130,13 @@ export class World {
     this.state.now = Math.max(this.now, to);
   }
 
-  /**
-   * @throws {Refusal} when the system does not take it
-   */
-  create(request: Request): Item {
+  /** @throws {Refusal} when the system does not take it */
+  create(request: Request, upsert = false): Item {
     this.#fail("create", request.kind);
-    const { admit, overwrites, sharesName, taken } = this.kind(request.kind);
+    const { admit, overwrites, sharesName, taken, apply } = this.kind(request.kind);
     admit?.(this, request);
     const there = sharesName ? undefined : this.item(keyOf(request));
+    if (there !== undefined && upsert && apply) return apply(this, there, request.spec);
     if (there !== undefined && !overwrites) throw new Refusal(taken?.(request) ?? `${request.name} already exists`);
     const item = this.#store(sharesName ? { ...request, name: this.#freeName(request) } : request);
     item.status = there?.status ?? {};
@@ -147,9 +148,7 @@ export class World {
     return item;
   }
 
-  /**
-   * @throws {Refusal} when there is no such object, or the system does not take the change
-   */
+  /** @throws {Refusal} when there is no such object, or the system does not take the change */
   update(key: string, spec: Spec): Item {
     const item = this.item(key);
     if (item === undefined) throw new Refusal(`${key} not found`);

@@ -40,6 +40,7 @@ const modules = {
     version: "v1.3.2",
     place: "config/crds/bases",
   },
+  argoCd: { module: "github.com/argoproj/argo-cd/v3", version: "v3.1.0", place: "manifests/crds" },
 } as const;
 
 /** Whose definitions there are. */

@@ -34,6 +34,7 @@ import {
   withService,
   withTenancy,
 } from "./stack.ts";
+import { describeTakeover, reasonWithoutHelm } from "./takeover.ts";
 
 // The program on a real cluster, with the official providers and the real charts. Simulated are what is outside of the
 // cluster: Let's Encrypt, by Pebble, which validates for real, and Cloudflare, by cloudflare.ts. Each test goes on where
@@ -212,6 +213,8 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", () => {
     await refuseUsedCluster(kubeConfig);
   });
 });
+
+describeTakeover(reason ?? (await reasonWithoutHelm()));
 
 /** 31 of "1.31.4". */
 const minorOf = (version: string) => Number(version.split(".")[1]);

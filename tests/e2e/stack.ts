@@ -11,6 +11,7 @@ import { parse } from "yaml";
 import { runProgram } from "../../project/program.ts";
 import { projectDirectory, readStack } from "../../project/stack.ts";
 import { findEngine } from "../../sandbox/engine.ts";
+import type { StackConfig } from "../../settings/config.ts";
 import { parseSettings, type Settings } from "../../settings/settings.ts";
 import { CA_CONFIG_MAP } from "./fixtures.ts";
 import type { TestCluster } from "./requirements.ts";
@@ -111,14 +112,24 @@ const toStandIn = (ip: string) => ({
  *
  * @throws as {@link parseSettings}
  */
-export function settingsIn(values: Values, token: string): Settings {
+export const settingsIn = (values: Values, token: string): Settings => parseSettings(configOf(values, token));
+
+/** The values as the program is handed them. */
+export function configOf(values: Values, token: string): StackConfig {
   const own = Object.entries({ ...values, [TOKEN]: token });
-  return parseSettings({
+  return {
     values: Object.fromEntries(
       own.map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
     ),
     secrets: [TOKEN],
-  });
+  };
+}
+
+/** With a Vault that others have set up, as the article has it. */
+export function withVaultSetUp(values: Values): Values {
+  const key = `${PROJECT}:vault`;
+  const { access: _, ...vault } = values[key] as Values;
+  return { ...values, [key]: vault };
 }
 
 /** Another release of Istio: the default where none is named. */

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { examples } from "../../project/placeholders.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { isStolen } from "../../sandbox/world/attackers.ts";
-import { emptyWorld } from "../../sandbox/world/beginnings.ts";
+import { emptyWorld, peaceful } from "../../sandbox/world/beginnings.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
 import { closeAll, closedPort } from "../loopback.ts";
 import { changesIn, problemsIn, refusalOf, SCALE, withSettings } from "./harness.ts";
@@ -21,7 +21,7 @@ let directory: string;
 let sandbox: Sandbox;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "oke-sandbox-"));
-  const world = openWorld(emptyWorld());
+  const world = openWorld(peaceful(emptyWorld()));
   world.put({ kind: "Cluster", name: "other", spec: {} }, OTHER);
   const cluster = world.byId(OURS);
   if (cluster)

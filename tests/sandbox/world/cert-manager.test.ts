@@ -168,6 +168,22 @@ describe("rule 6: cert-manager and the ACME server", () => {
     expect(world.state.acme).toHaveLength(3);
   });
 
+  it("issues again without the common name that it has, or for another", () => {
+    const world = having(issuing(), certificate({ commonName: HOSTS[0] }));
+    const issued = () => world.state.acme.length;
+    const change = (commonName?: string) =>
+      readyAfter(
+        world,
+        world.update("Certificate cert-manager/tls", certificate({ ...(commonName && { commonName }) }).spec),
+      );
+    change(HOSTS[0]);
+    expect(issued()).toBe(1);
+    change();
+    expect(issued()).toBe(2);
+    change(HOSTS[1]);
+    expect(issued()).toBe(3);
+  });
+
   it("validates every host anew when the hosts change half-way", () => {
     const world = issuing();
     const item = world.create(certificate());

@@ -19,6 +19,7 @@ import {
   REFUSED_BY_WEBHOOK,
   reflector,
   release,
+  renewed,
   route,
   type Spec,
   store,
@@ -204,7 +205,7 @@ describe("rule 4: what is in a namespace needs it", () => {
 describe("pods, while the registry of their images is away", () => {
   const away = (world: World) => world.put({ kind: "Registry", name: "images", spec: { away: true } });
   const restarted = (world: World, request: Request) => {
-    world.update(keyOfRequest(request), request.spec);
+    world.update(keyOfRequest(request), renewed(request));
     return world.item(`Deployment ${request.namespace}/${request.name}`)?.reason;
   };
   const REFUSED = (name: string) => `pod ${name}: Failed to pull image: the registry does not answer: ErrImagePull`;

@@ -7,6 +7,7 @@ import {
   ISTIO,
   ingressGateway,
   istiod,
+  renewed,
   type Spec,
   vaultServer,
 } from "./requests.ts";
@@ -78,7 +79,7 @@ describe("rule 11: the pods of a chart", () => {
     const world = fresh(base, istiod);
     having(world, patch(ISTIO, "restricted"));
     expect(world.item(`Deployment ${ISTIO}/istiod`)?.status.up).toBe(true);
-    const item = world.update(`Release ${ISTIO}/istiod`, istiod.spec);
+    const item = world.update(`Release ${ISTIO}/istiod`, renewed(istiod));
     pass(world, 100);
     expect(item.reason).toBe('pods "istiod" is forbidden: violates PodSecurity "restricted:latest"');
   });

@@ -19,6 +19,17 @@ export const release = (chart: string, name: string, into: string, spec: Spec = 
   name,
   spec: { chart, createNamespace: true, values: {}, ...spec },
 });
+/** A release's spec with other pods, which an upgrade to it replaces. */
+export const renewed = ({ spec }: Request): Spec => ({
+  ...spec,
+  values: {
+    ...(spec.values as Spec | undefined),
+    image: { tag: "next" },
+    webhook: { image: { tag: "next" } },
+    certController: { image: { tag: "next" } },
+  },
+});
+
 export const certManager = release("cert-manager", "cert-manager", "cert-manager");
 export const reflector = release("reflector", "reflector", "kube-system");
 export const base = release("base", "istio-base", ISTIO);

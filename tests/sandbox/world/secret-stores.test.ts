@@ -13,6 +13,7 @@ import {
   externalSecrets,
   mount,
   policy,
+  renewed,
   role,
   type Spec,
   store,
@@ -160,7 +161,7 @@ describe("rule 5: a ClusterSecretStore", () => {
     setVault(world, { sealed: true });
     world.create(store());
     pass(world, 900);
-    world.update(keyOfRequest(externalSecrets), externalSecrets.spec);
+    world.update(keyOfRequest(externalSecrets), renewed(externalSecrets));
     // The new revision runs after 14 s.
     expect(triesOf(world, "validateStore", 80)).toEqual([15, 16, 18, 22, 30, 46, 78]);
   });

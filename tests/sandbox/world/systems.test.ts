@@ -4,6 +4,7 @@ import { usualLatencies } from "../../../sandbox/world/systems.ts";
 it("has these latencies, in seconds", () => {
   expect(usualLatencies).toEqual({
     "cert-manager": 45,
+    ArgoCD: 20,
     reflector: 15,
     base: 5,
     istiod: 30,
