@@ -189,6 +189,6 @@ describe("the program's text", () => {
       }
     }
     expect(bare).toEqual([]);
-    expect(edges).toBe(23);
+    expect(edges).toBe(21);
   });
 });

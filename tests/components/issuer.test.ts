@@ -37,6 +37,6 @@ it("has the name of one that is there, and refuses another server under it", asy
     kind: "ClusterIssuer",
     name: "letsencrypt",
   });
-  expect(options.hooks).toEqual(["issuer-one-server"]);
-  expect(named(await registrationsOf("prod"), "issuer").options.hooks).toEqual([]);
+  expect(options.hooks).toEqual(["issuer-one-server", "keep-serving"]);
+  expect(named(await registrationsOf("prod"), "issuer").options.hooks).toEqual(["keep-serving"]);
 });

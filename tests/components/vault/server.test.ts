@@ -54,7 +54,6 @@ describe("Vault installed for small", () => {
     expect(waitsFor(all, "vault-access")).toEqual(["vault-server"]);
     expect(waitsFor(all, "vault-secret")).toEqual(["vault-access"]);
     expect(waitsFor(all, "secret-store")).toEqual(["external-secrets", "vault-access"]);
-    expect(waitsFor(all, "routes")).toEqual(["istio", "vault-server"]);
   });
 
   it("takes the operator's chart, and values merged over the program's", async () => {

@@ -105,7 +105,7 @@ describe("TLS of a Vault for production", () => {
       "vault-tls-client": ["vault-tls-ca"],
       "vault-tls-from-gateway": [],
     });
-    expect(waitsFor(all, "vault-tls")).toEqual(["cert-manager", "istio", "reflector", "vault-server"]);
+    expect(waitsFor(all, "vault-tls")).toEqual(["cert-manager", "istio", "reflector"]);
   });
 });
 
