@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { complaints } from "../sandbox/schedule/complaints.ts";
-import { replayDestroy } from "../sandbox/schedule/destroy.ts";
-import { type Graph, graphOf } from "../sandbox/schedule/graph.ts";
-import { latenciesFor } from "../sandbox/schedule/latencies.ts";
-import { replayUp, type UpOutcome } from "../sandbox/schedule/up.ts";
-import { emptyWorld, peaceful } from "../sandbox/world/beginnings.ts";
-import { abandonReleases, deleteRecord } from "../sandbox/world/helm.ts";
-import { seedsFrom } from "./faults.ts";
-import { registrationsOf } from "./harness.ts";
+import { complaints } from "../../sandbox/schedule/complaints.ts";
+import { replayDestroy } from "../../sandbox/schedule/destroy.ts";
+import { type Graph, graphOf } from "../../sandbox/schedule/graph.ts";
+import { latenciesFor } from "../../sandbox/schedule/latencies.ts";
+import { replayUp, type UpOutcome } from "../../sandbox/schedule/up.ts";
+import { emptyWorld, peaceful } from "../../sandbox/world/beginnings.ts";
+import { abandonReleases, deleteRecord } from "../../sandbox/world/helm.ts";
+import { seedsFrom } from "../faults.ts";
+import { registrationsOf } from "../harness.ts";
 
 // Webhooks whose CA comes late, because who puts it in waits for the lease of one that went before. Between an uninstall
 // and an install both operators look themselves: only an upgrade, and External Secrets, need this program's help.

@@ -1,9 +1,9 @@
 import { createServer } from "node:https";
 import type { Socket } from "node:net";
 import { afterEach, beforeAll, expect, it, vi } from "vitest";
+import { type Count, connect, countText, type Pace, steadily } from "../e2e/connections.ts";
 import { closeAll, closedPort, listen } from "../loopback.ts";
 import { type Issuer, issue, newIssuer, type TlsPair } from "../pki.ts";
-import { type Count, connect, countText, type Pace, steadily } from "./connections.ts";
 
 // The counter of connections, against gateways that lose some.
 
