@@ -98,10 +98,10 @@ describe("a running prod stack", () => {
   it("really issues a new certificate for another ACME server", async () => {
     const issuedBefore = openWorld(await sandbox.cloud.look()).state.acme.length;
     const acme = { ...(settings.acme as object), server: "staging" };
+    // A policy for each issuer: that of the old one goes after it.
+    const replaced = ["certificate-policy", "certificate-policy-binding", "issuer"];
     expect(await change({ acme })).toEqual([
-      "create-replacement issuer",
-      "delete-replaced issuer",
-      "replace issuer",
+      ...["create-replacement", "delete-replaced", "replace"].flatMap((op) => replaced.map((name) => `${op} ${name}`)),
       "update certificate",
     ]);
     const { state } = openWorld(await sandbox.cloud.look());
@@ -120,6 +120,7 @@ describe("a running prod stack", () => {
     expect(await change({ services: [{ ...services[0], name: "secrets", service: "vault" }, services[1]] })).toEqual([
       "create routes-vault/secrets",
       "delete routes-vault/vault",
+      "update route-policy",
     ]);
   });
 

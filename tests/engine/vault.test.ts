@@ -7,7 +7,7 @@ import { placeholdersOf } from "../../project/placeholders.ts";
 import { projectDirectory } from "../../project/stack.ts";
 import { forgetInitialised, openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { isStolen } from "../../sandbox/world/attackers.ts";
-import { worldWithBareVault, worldWithoutVault } from "../../sandbox/world/beginnings.ts";
+import { peaceful, worldWithBareVault, worldWithoutVault } from "../../sandbox/world/beginnings.ts";
 import { remains } from "../../sandbox/world/leftovers.ts";
 import { keyOf, type State } from "../../sandbox/world/state.ts";
 import { openWorld } from "../../sandbox/world/systems.ts";
@@ -50,7 +50,7 @@ describe("a cluster without Vault", () => {
     const { changeSummary } = await sandbox.stack.preview(options);
     expect(changeSummary).toEqual({ create: 51 });
     expect(warnings()).toEqual([PHASE]);
-    expect((await look()).state.items).toEqual(worldWithoutVault().items);
+    expect((await look()).state.items).toEqual(peaceful(worldWithoutVault()).items);
   });
 
   it("makes in the first all that needs nothing out of Vault", async () => {
