@@ -72,6 +72,8 @@ const ASKED_FOR = new Set(
     "ClusterIssuer",
     "Certificate",
     "Gateway",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "VirtualService",
   ]),
 );
@@ -130,14 +132,15 @@ describe("an engine that is killed", () => {
       mended.push(...found.map((line) => line.replace(/^.*: /, "")));
       left = left.filter((it) => it !== key);
     }
-    // Releases are installed once more, and take over what is there; the token and the secret in Vault are made again.
+    // Releases are installed once more, and take over what is there; the token, the
+    // secret in Vault and a namespace's labels are made again.
     const releases = creates.filter((key) => key.startsWith("Release ")).length;
     const counts = Object.groupBy(mended, (what) => what);
     expect(Object.fromEntries(Object.entries(counts).map(([what, all]) => [what, all?.length]))).toEqual({
       "delete-records": releases,
       "delete-token": 1,
-      forget: 1,
-      import: creates.length - releases - 2,
+      forget: 2,
+      import: creates.length - releases - 3,
     });
     await sandbox.stack.up();
     await expectWhole(sandbox, expected);
