@@ -75,6 +75,7 @@ function applicationOf({ metadata = {}, spec = {}, status = {} }: Application): 
     destination: spec.destination?.namespace ?? "",
     automated: spec.syncPolicy?.automated ?? null,
     isSynced: status.sync?.status === "Synced",
+    isGoing: metadata.deletionTimestamp !== undefined,
     objects: resources.filter(({ hook }) => hook !== true).map(tracked),
   };
 }

@@ -186,12 +186,19 @@ export function valuesOf(
   return { charts, rows };
 }
 
-const LOGIN = /(password|passwd|token|api_?key|private_?key|client_?secret)$/i;
+const LOGIN = /(password|passwd|token|api_?key|private_?key|client_?secret|secret_?(access_?)?key)$/i;
 
 /** Where a chart's values seem to hold a login. */
-function loginsIn(values: ChartValues, at: readonly string[] = []): string[] {
+function loginsIn(values: ChartValues, at: readonly (string | number)[] = []): string[] {
   return Object.entries(values).flatMap(([key, value]) => {
     if (isRecord(value)) return loginsIn(value, [...at, key]);
+    if (Array.isArray(value))
+      return value.filter(isRecord).flatMap((item, index) => {
+        const place = [...at, key, index];
+        const { name, value: said } = item;
+        const isLogin = typeof name === "string" && LOGIN.test(name) && typeof said === "string" && said !== "";
+        return [...(isLogin ? [spelled([...place, "value"])] : []), ...loginsIn(item, place)];
+      });
     return typeof value === "string" && value !== "" && LOGIN.test(key) ? [spelled([...at, key])] : [];
   });
 }

@@ -36,6 +36,8 @@ export interface ApplicationFound extends Place {
   readonly automated: Json;
   /** Whether what it would make is what is there. */
   readonly isSynced: boolean;
+  /** Whether somebody has deleted it, and ArgoCD takes away what it made. */
+  readonly isGoing: boolean;
   /** What it tracks; the hooks of charts are left out. */
   readonly objects: readonly ObjectName[];
   readonly parent?: ParentFound | undefined;

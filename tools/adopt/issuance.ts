@@ -52,11 +52,26 @@ export function issuanceOf({ objects }: Found): Issuance {
   const certificate = objects.get(keyOf({ apiVersion: "cert-manager.io/v1", kind: "Certificate", ...name })) as
     | Certificate
     | undefined;
-  if (certificate === undefined)
+  if (certificate === undefined) {
+    const rivals = ([...objects.values()] as Certificate[]).filter(
+      ({ kind, metadata, spec }) =>
+        kind === "Certificate" && metadata?.namespace === CERT_MANAGER_NAMESPACE && spec?.secretName === TLS_SECRET,
+    );
     return {
       settings: {},
-      rows: [row("see", SUBJECT, "is not there: the program makes it, and it is issued", "nothing, if that is meant")],
+      rows: [
+        row("see", SUBJECT, "is not there: the program makes it, and it is issued", "nothing, if that is meant"),
+        ...rivals.map(({ metadata }) =>
+          row(
+            "refuse",
+            `Certificate ${CERT_MANAGER_NAMESPACE}/${metadata?.name}`,
+            `keeps its key in ${TLS_SECRET}, as the program's ${CERTIFICATE} does: cert-manager issues for neither of two`,
+            `call it ${CERTIFICATE} in ArgoCD first`,
+          ),
+        ),
+      ],
     };
+  }
   const { spec = {}, status } = certificate;
   const rows: Row[] = [];
   const refuse = (text: string, action: string) => rows.push(row("refuse", SUBJECT, text, action));

@@ -23,7 +23,8 @@ export async function readJournal(cluster: AdoptCluster, stack: string): Promise
   const { stack: other, actions = "[]", begun } = data as Readonly<Record<string, string>>;
   if (other !== stack)
     throw new Error(
-      `a takeover by stack ${other} is under way in this cluster; npm run adopt -- --stack ${other} goes on with it`,
+      `a takeover by stack ${other} is under way in this cluster; npm run adopt -- --stack ${other} goes on with it. ` +
+        `If that stack is no more: kubectl -n ${JOURNAL.namespace} delete configmap ${JOURNAL.name}`,
     );
   return { actions: JSON.parse(actions) as Action[], begun: begun === "true" };
 }

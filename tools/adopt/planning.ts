@@ -1,4 +1,7 @@
-import { same } from "../../project/registration.ts";
+import { chartOf } from "../../components/release.ts";
+import type { Registration } from "../../project/record.ts";
+import { plain, same } from "../../project/registration.ts";
+import { RELEASE } from "../repair/find.ts";
 import type { ObjectName } from "../repair/kubernetes.ts";
 import type { Action, Place } from "./actions.ts";
 import { parentsOf } from "./applications.ts";
@@ -57,6 +60,8 @@ export function planOf({ found, reproduction, records, removed }: Planning): Pla
     ...labelRows(registrations, found),
     ...refusedRemovals(taken, removed),
     ...applications.flatMap((it) => madeBySet(it, found.applications)),
+    ...goingRows(fromTheTop(applications, found.applications)),
+    ...unowned(registrations, own, found),
     ...parentRows(applications, found.applications),
     ...mixed.map((it) => mixedRow(it, ours)),
     ...strangers(found, applications),
@@ -133,6 +138,44 @@ function madeBySet(application: ApplicationFound, all: readonly ApplicationFound
   ];
 }
 
+/** What ArgoCD is about to take away is not to be taken over meanwhile. */
+const goingRows = (applications: readonly ApplicationFound[]): Row[] =>
+  applications
+    .filter(({ isGoing }) => isGoing)
+    .map(({ namespace, name }) =>
+      row(
+        "refuse",
+        `Application ${namespace}/${name}`,
+        "is being deleted, and what it made goes with it",
+        "wait until it is gone, or take its finalizers away, and see what is left",
+      ),
+    );
+
+/** Definitions of a chart that is no Application's and no Helm's: its install would fail at them, when nothing can be undone. */
+function unowned(registrations: readonly Registration[], own: readonly Installation[], { objects }: Found): Row[] {
+  const releases = registrations.filter(({ type }) => type === RELEASE).map(({ inputs }) => plain(inputs));
+  return releases.flatMap((inputs) => {
+    const { chart } = chartOf(inputs);
+    if (own.some((it) => it.chart === chart)) return [];
+    const left = [...objects.values()].flatMap(({ kind, metadata: { name = "", annotations } = {} }) =>
+      kind === DEFINITION.kind &&
+      definedBy(String(chart), name) &&
+      annotations?.["meta.helm.sh/release-name"] !== inputs.name
+        ? [name]
+        : [],
+    );
+    if (left.length === 0) return [];
+    return [
+      row(
+        "refuse",
+        `chart ${chart}`,
+        `has ${left.length} definition(s) here, such as ${left.sort()[0]}, and no Application and no Helm release is found that installed them`,
+        "have an Application of this cluster's ArgoCD, or Helm, install it first",
+      ),
+    ];
+  });
+}
+
 /** What somebody must do about what makes the Applications, so that they are not made again. */
 function parentRows(applications: readonly ApplicationFound[], all: readonly ApplicationFound[]): Row[] {
   const children = new Map<ApplicationFound, string[]>();
@@ -164,7 +207,7 @@ function mixedRow({ namespace, name, objects }: ApplicationFound, ours: Readonly
 /** Applications that are not touched at all. */
 const strangers = ({ applications }: Found, touched: readonly ApplicationFound[]): Row[] =>
   applications
-    .filter((it) => !touched.includes(it) && !touched.some(({ parent }) => parent?.name === it.name))
+    .filter((it) => !fromTheTop(touched, applications).includes(it))
     .map(({ namespace, name }) => row("stays", `Application ${namespace}/${name}`, "has nothing of the platform's"));
 
 /** By what Helm knows that an object is a release's: https://github.com/helm/helm/blob/v3.20.0/pkg/action/validate.go */

@@ -3,7 +3,7 @@ import { virtualServiceName } from "../../components/routes.ts";
 import { GATEWAY } from "../../components/tls-gateway.ts";
 import type { Json } from "./actions.ts";
 import type { LiveObject } from "./cluster.ts";
-import type { Found } from "./found.ts";
+import { type Found, keyOf } from "./found.ts";
 import { type Row, row } from "./plan.ts";
 
 // The VirtualServices of the platform's Gateway as services of the stack.
@@ -15,6 +15,12 @@ interface VirtualService extends LiveObject {
     readonly http?: readonly Http[];
     readonly tcp?: unknown;
     readonly tls?: unknown;
+  };
+}
+
+interface Gateway extends LiveObject {
+  readonly spec?: {
+    readonly servers?: readonly { readonly port?: { readonly number?: number }; readonly hosts?: readonly string[] }[];
   };
 }
 
@@ -34,9 +40,32 @@ function isOurs({ metadata = {}, spec = {} }: VirtualService): boolean {
   return spec.gateways?.some((gateway) => names.includes(gateway)) === true;
 }
 
+/** Refuses hosts and ports that only the live Gateway serves: its list of servers becomes the program's. */
+function lostAt(gateway: Gateway | undefined, baseDomain: string): Row[] {
+  const served = (gateway?.spec?.servers ?? []).flatMap(({ port, hosts = [] }) =>
+    hosts.map((host) => ({ port: port?.number ?? 0, name: host.split("/").at(-1) ?? "" })),
+  );
+  const lost = served.filter(
+    ({ port, name }) => ![80, 443].includes(port) || ![baseDomain, `*.${baseDomain}`].some((it) => covers(it, name)),
+  );
+  if (lost.length === 0) return [];
+  return [
+    row(
+      "refuse",
+      `Gateway ${ISTIO_NAMESPACE}/${GATEWAY}`,
+      `serves ${lost.map(({ port, name }) => `${name}:${port}`).join(", ")}, which the program's does not: nobody would any more`,
+      "give that a Gateway of its own in ArgoCD first",
+    ),
+  ];
+}
+
+const covers = (host: string, name: string) =>
+  host === name || (host.startsWith("*") && name.endsWith(host.slice(1)) && !name.startsWith("*"));
+
 /** What is routed, and what stays as it is because `services` cannot say it. */
 export function routesIn({ objects }: Found, baseDomain: string): { services: Json[]; rows: Row[]; foreign: string[] } {
-  const rows: Row[] = [];
+  const gateway = { apiVersion: "networking.istio.io/v1", kind: "Gateway", namespace: ISTIO_NAMESPACE, name: GATEWAY };
+  const rows = lostAt(objects.get(keyOf(gateway)), baseDomain);
   const services: Json[] = [];
   const foreign = new Set<string>();
   const all = [...objects.values()].filter(({ kind }) => kind === "VirtualService") as VirtualService[];

@@ -114,6 +114,18 @@ describe("the article's cluster", () => {
     expect(planText(all)).toContain("The stack's file will say:\noke-platform:acme:\n  server: production");
   });
 
+  it("stops what makes the one that makes the Applications, and does not call it a stranger", async () => {
+    const resources = [{ group: "argoproj.io", kind: "Application", namespace: "argocd", name: "platform" }];
+    const root = {
+      ...application("root", {}, []),
+      metadata: { name: "root", namespace: "argocd" },
+      status: { resources },
+    };
+    const deep = await plan([...articleCluster(), root]);
+    expect(linesOf(deep, "stays")).toEqual(["Application argocd/vault: has nothing of the platform's"]);
+    expect(linesOf(deep, "see")[0]).toBe("Application argocd/root: makes platform; it syncs no more by itself");
+  });
+
   it("hands over the records that are there", async () => {
     const record = { id: "r1", name: "*.cluster.example.com", type: "A", content: "203.0.113.7" };
     const { actions, rows } = await plan(articleCluster(), { cloudflare: () => zoneWith(record) });

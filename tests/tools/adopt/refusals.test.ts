@@ -92,6 +92,26 @@ describe("nothing is done", () => {
       "values of reflector: proxy.password looks like a login, and would stand in clear in the stack's file",
     ],
     [
+      "where a login among variables would",
+      "Application",
+      "reflector",
+      withSpec({
+        source: {
+          repoURL: "https://emberstack.github.io/helm-charts",
+          chart: "reflector",
+          helm: {
+            valuesObject: {
+              extraEnv: [
+                { name: "MODE", value: "a" },
+                { name: "AWS_SECRET_ACCESS_KEY", value: "s3same" },
+              ],
+            },
+          },
+        },
+      }),
+      "values of reflector: extraEnv[1].value looks like a login, and would stand in clear in the stack's file",
+    ],
+    [
       "where ArgoCD does not say what it has made",
       "Application",
       "reflector",
@@ -137,6 +157,32 @@ describe("nothing is done", () => {
       }),
       "Application argocd/cert-manager: is made by ApplicationSet argocd/clusters, which makes it again whatever is done to it",
     ],
+    [
+      "where the Gateway serves what the program's does not",
+      "Gateway",
+      "istio-gateway",
+      withSpec({
+        servers: [
+          { port: { number: 443 }, hosts: ["*.cluster.example.com", "shop/a.cluster.example.com", "*.example.org"] },
+          { port: { number: 5432 }, hosts: ["db.cluster.example.com"] },
+        ],
+      }),
+      "Gateway istio-system/istio-gateway: serves *.example.org:443, db.cluster.example.com:5432, which the program's does not: nobody would any more",
+    ],
+    [
+      "where what makes an Application is being deleted",
+      "Application",
+      "platform",
+      (object) => ({ ...object, metadata: { ...object.metadata, deletionTimestamp: new Date(0) } }),
+      "Application argocd/platform: is being deleted, and what it made goes with it",
+    ],
+    [
+      "where a chart was installed by nobody that is found",
+      "Application",
+      "istio-base",
+      withSpec({ destination: { name: "edge", namespace: "istio-system" } }),
+      "chart base: has 1 definition(s) here, such as gateways.networking.istio.io, and no Application and no Helm release is found that installed them",
+    ],
   ])("%s", async (_why, kind, name, change, refusal) => {
     const { rows, actions } = await plan(articleBut(kind, name, change));
     expect(actions).toEqual([]);
@@ -158,6 +204,16 @@ describe("nothing is done", () => {
     expect(linesOf(closed, "roll")).toContain("pods of istiod: they get PILOT_SCOPE_GATEWAY_TO_NAMESPACE: true");
     const open = await plan(route, { said: { tenancy: { routes: ["vault"] } } });
     expect(linesOf(open, "refuse")).toEqual([]);
+  });
+
+  it("where another Certificate keeps its key in the same Secret", async () => {
+    const other = articleBut("Certificate", "tls-wildcard-cluster", (object) => ({
+      ...object,
+      metadata: { ...object.metadata, name: "wildcard" },
+    }));
+    expect(linesOf(await plan(other, { said: { acme: { email: "platform@example.com" } } }), "refuse")).toEqual([
+      "Certificate cert-manager/wildcard: keeps its key in cert-manager-tls-wildcard-cluster, as the program's tls-wildcard-cluster does: cert-manager issues for neither of two",
+    ]);
   });
 
   it("where there is nothing", async () => {

@@ -211,6 +211,22 @@ describe("a release of another Helm", () => {
     expect(secretsIn(work.cluster)).toEqual([]);
   });
 
+  it("has one of the same name that up has written left alone when it goes on", async () => {
+    const work = scene({ actions: [...actions.slice(0, 2), { do: "verify" }, ...actions.slice(2)] });
+    await work.cluster.create(secret);
+    const { pulumi } = work;
+    const installed = { ...secret, data: { release: "b3Vycw==" } };
+    const show: PulumiCli["show"] = async (...args) => {
+      if (secretsIn(work.cluster).length === 1) await work.cluster.create(installed);
+      return pulumi.show(...args);
+    };
+    const failing = async (): Promise<Check[]> => [{ name: "tls", status: "FAIL", reason: "no" }];
+    const run = { ...work, pulumi: { ...pulumi, show } };
+    await expect(takeOver({ ...run, verify: failing })).rejects.toThrow("the Applications are kept");
+    expect(await takeOver(run)).toBe(true);
+    expect(secretsIn(work.cluster)).toEqual([[record.name, "helm", installed.data]]);
+  });
+
   it("has it back after an undo, wherever it was cut off", async () => {
     for (const cutAt of [3, 4]) {
       const work = scene({ actions, cutAt });
