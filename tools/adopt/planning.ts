@@ -226,10 +226,13 @@ function marks(installation: Installation, found: Found): Action[] {
   return [...names.values()].flatMap((object) => mark(object, labels, annotations, found));
 }
 
-/** ArgoCD prunes nothing of the platform's that goes out of the Git of an Application that stays. */
+/** https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/ */
+const GUARD = "Prune=false,Delete=false";
+
+/** ArgoCD takes nothing of the platform's away: neither when it goes out of the Git of an Application that stays, nor with that. */
 function guards({ objects }: ApplicationFound, ours: ReadonlySet<string>, found: Found): Action[] {
   const guarded = objects.filter((object) => ours.has(keyOf(object)));
-  return guarded.flatMap((object) => mark(object, {}, { "argocd.argoproj.io/sync-options": "Prune=false" }, found));
+  return guarded.flatMap((object) => mark(object, {}, { "argocd.argoproj.io/sync-options": GUARD }, found));
 }
 
 function mark(
