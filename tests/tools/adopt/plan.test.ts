@@ -225,7 +225,9 @@ describe("an Application with others' objects", () => {
       "Application argocd/routes: has 1 object(s) that are not the platform's, such as ConfigMap shop/settings; it is kept, and syncs no more by itself",
     );
     const guarded = changed.actions.flatMap((it) =>
-      it.do === "mark" && it.annotations["argocd.argoproj.io/sync-options"] === "Prune=false,Delete=false" ? it.object.name : [],
+      it.do === "mark" && it.annotations["argocd.argoproj.io/sync-options"] === "Prune=false,Delete=false"
+        ? it.object.name
+        : [],
     );
     expect(guarded).toEqual(["istio-gateway", "vault-vs", "argocd-vs"]);
     expect(
