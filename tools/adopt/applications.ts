@@ -153,6 +153,17 @@ function parentOf({ metadata = {} }: LiveObject, all: readonly ApplicationFound[
     : { kind: "Application", namespace: parent.namespace, name: parent.name };
 }
 
+/** The Application whose mark an object bears: https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/ */
+export function markOf({ kind = "", metadata: { name = "", namespace, annotations = {} } = {} }: LiveObject) {
+  const [application = "", ...named] = (annotations["argocd.argoproj.io/tracking-id"] ?? "").split(":");
+  // Controllers copy annotations to what they make; such a mark names another object.
+  const [group = "", place = ""] = named;
+  // An object without a namespace is marked with its Application's.
+  const isThere = namespace === undefined ? place.endsWith(`/${name}`) : place === `${namespace}/${name}`;
+  const isIts = isThere && group.split("/").at(-1) === kind;
+  return isIts && application !== "" ? application : undefined;
+}
+
 /** Whether ArgoCD is at work on it, or was told to be. */
 export function isBusy({ operation, status = {} }: Application): boolean {
   return operation !== undefined || /^(Running|Terminating)$/.test(status.operationState?.phase ?? "");

@@ -4,7 +4,7 @@ import { plain, same } from "../../project/registration.ts";
 import { RELEASE } from "../repair/find.ts";
 import type { ObjectName } from "../repair/kubernetes.ts";
 import type { Action, Place } from "./actions.ts";
-import { parentsOf } from "./applications.ts";
+import { markOf, parentsOf } from "./applications.ts";
 import { subjectOf } from "./charts.ts";
 import {
   fieldRows,
@@ -62,6 +62,7 @@ export function planOf({ found, reproduction, records, removed }: Planning): Pla
     ...applications.flatMap((it) => madeBySet(it, found.applications)),
     ...goingRows(fromTheTop(applications, found.applications)),
     ...unowned(registrations, own, found),
+    ...marked(ours, found),
     ...parentRows(applications, found.applications),
     ...mixed.map((it) => mixedRow(it, ours)),
     ...strangers(found, applications),
@@ -175,6 +176,21 @@ function unowned(registrations: readonly Registration[], own: readonly Installat
     ];
   });
 }
+
+/** Objects of Applications that say to be elsewhere, which would go on to set them back. */
+const marked = (ours: ReadonlySet<string>, { applications, objects }: Found): Row[] =>
+  [...objects].flatMap(([key, object]) => {
+    const owner = ours.has(key) ? markOf(object) : undefined;
+    if (owner === undefined || applications.some((it) => it.objects.some((other) => keyOf(other) === key))) return [];
+    return [
+      row(
+        "refuse",
+        shownName(nameOf(object)),
+        `bears the mark of ArgoCD's Application ${owner}, which is not here, or has another destination than this cluster`,
+        "give that destination.server https://kubernetes.default.svc; if it is no more, take away the annotation argocd.argoproj.io/tracking-id",
+      ),
+    ];
+  });
 
 /** What somebody must do about what makes the Applications, so that they are not made again. */
 function parentRows(applications: readonly ApplicationFound[], all: readonly ApplicationFound[]): Row[] {

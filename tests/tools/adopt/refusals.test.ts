@@ -216,6 +216,26 @@ describe("nothing is done", () => {
     ]);
   });
 
+  it("where an Application whose destination has another name would set back what is taken over", async () => {
+    const mark = (place: string) => ({
+      "argocd.argoproj.io/tracking-id": `certificates:cert-manager.io/Certificate:${place}`,
+    });
+    const withMark = (place: string) =>
+      articleBut("Application", "certificates", withSpec({ destination: { name: "prod" } })).map((object) =>
+        object.kind === "Certificate"
+          ? {
+              ...object,
+              metadata: { ...object.metadata, annotations: { ...object.metadata?.annotations, ...mark(place) } },
+            }
+          : object,
+      );
+    expect(linesOf(await plan(withMark("cert-manager/tls-wildcard-cluster")), "refuse")).toEqual([
+      "Certificate cert-manager/tls-wildcard-cluster: bears the mark of ArgoCD's Application certificates, which is not here, or has another destination than this cluster",
+    ]);
+    // Copied from another object.
+    expect(linesOf(await plan(withMark("cert-manager/another")), "refuse")).toEqual([]);
+  });
+
   it("where there is nothing", async () => {
     const empty = await plan([]);
     expect(empty.actions).toEqual([]);
