@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 
+/** Files that run the whole program in processes of their own, as the engine does. */
+const inProcesses = ["workflows/plan", "workflows/comment", "tools/diff/revisions"].map((it) => `tests/${it}.test.ts`);
+
 /** Files that need the engine, a cluster or minutes, and have a command of their own. */
-const apart = ["tests/schedules/**", "tests/engine/**", "tests/cluster/**", "tests/e2e/e2e.test.ts"];
+const apart = ["tests/schedules/**", "tests/engine/**", ...inProcesses, "tests/cluster/**", "tests/e2e/e2e.test.ts"];
 
 /** What holds of the sources' text, where every mutation shows: those that it is tried on must not see it. */
 const ofTheText = "tests/house.test.ts";
@@ -29,7 +32,7 @@ export default defineConfig({
       },
       { test: { name: "house", include: [ofTheText], ...within(60_000) } },
       { test: { name: "schedules", include: ["tests/schedules/**/*.test.ts"], ...within(300_000) } },
-      { test: { name: "engine", include: ["tests/engine/**/*.test.ts"], ...within(1_200_000) } },
+      { test: { name: "engine", include: ["tests/engine/**/*.test.ts", ...inProcesses], ...within(1_200_000) } },
       {
         test: {
           name: "cluster",

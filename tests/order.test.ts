@@ -6,8 +6,6 @@ import type { Happening } from "../sandbox/schedule/outcome.ts";
 import { timedCloud } from "../sandbox/schedule/timed-cloud.ts";
 import { replayUp } from "../sandbox/schedule/up.ts";
 import { emptyWorld } from "../sandbox/world/beginnings.ts";
-import { usualLatencies } from "../sandbox/world/systems.ts";
-import { leastSeconds, waveSeconds } from "../workbench/bench.ts";
 import { declaredEdges, isImplied, type Surroundings } from "../workbench/edges.ts";
 import { edgesOf } from "./edges.ts";
 import { firstFault, seedsFrom } from "./faults.ts";
@@ -61,18 +59,5 @@ describe("the replay", () => {
     await cloud.run(registrationsOf("prod", {}, {}, cloud.mocks));
     expect(inOrder(cloud.happenings)).toEqual(inOrder(replayed.happenings));
     expect(cloud.happenings.length).toBeGreaterThan(50);
-  });
-});
-
-describe("the time it takes", () => {
-  it("is what the world's rules allow, and never more than the article's waves, whatever takes how long", async () => {
-    const graph = graphOf(await registrationsOf("lab"));
-    const slow = [undefined, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20].flatMap((seed) => {
-      const [state, latencies] = [emptyWorld(seed), seed === undefined ? usualLatencies : latenciesFor(seed)];
-      const least = leastSeconds(graph, state, latencies);
-      const { seconds } = replayUp(graph, { state, latencies });
-      return seconds <= least * 1.05 && seconds <= waveSeconds(latencies) ? [] : [{ seed, seconds, least }];
-    });
-    expect(slow).toEqual([]);
   });
 });

@@ -171,23 +171,4 @@ describe("the policy of routes", () => {
     for (const closing of ["env", "meshConfig"])
       expect(named(registrations, "istio-istiod").inputs.values).not.toHaveProperty(closing);
   });
-
-  it("fits what an expression may hold, with the longest names, and has a line for each host", async () => {
-    const longest = Array.from({ length: 2000 }, (_, at) => ({
-      name: `s${String(at).padStart(59, "0")}`,
-      namespace: `n${String(at).padStart(62, "0")}`,
-      port: 80,
-    }));
-    const registrations = await registrationsOf("prod", { services: longest });
-    const { spec } = named(registrations, "route-policy").inputs as {
-      spec: { variables: { name: string; expression: string }[] };
-    };
-    expect(Math.max(...spec.variables.map(({ expression }) => expression.length))).toBeLessThan(100_000);
-    const lines = spec.variables
-      .filter(({ name }) => /^hosts\d+$/.test(name))
-      .flatMap(({ expression }) => expression.split("\n"));
-    expect(lines.filter((line) => line.includes(": "))).toHaveLength(2000);
-    // Together, as etcd stores an object: https://etcd.io/docs/v3.5/dev-guide/limit/
-    expect(JSON.stringify(spec).length).toBeLessThan(1_500_000);
-  });
 });
