@@ -1,5 +1,5 @@
-import { AsyncResource } from "node:async_hooks";
 import * as pulumi from "@pulumi/pulumi";
+import { errorHook, hookAll } from "./hooks.ts";
 
 /**
  * Lets the error of a create that meets an object of the same name say what to do: a run that was killed inside a create
@@ -17,13 +17,7 @@ export function explainTakenNames(): void {
     // Another try would meet the same object.
     return false;
   };
-  // Bound, because the engine calls hooks from outside of the program, where nothing can be logged.
-  const hook = new pulumi.ErrorHook("taken-name", AsyncResource.bind(explain));
-  void pulumi.runtime.registerStackTransformation(({ type, props, opts }) =>
-    isAdoptable(type)
-      ? { props, opts: { ...opts, hooks: { ...opts.hooks, onError: [...(opts.hooks?.onError ?? []), hook] } } }
-      : undefined,
-  );
+  hookAll({ onError: errorHook("taken-name", explain) }, isAdoptable);
 }
 
 /** What to do about something that is there, and that a run of the stack may have left. */

@@ -3,7 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { isLetsEncrypt } from "../settings/acme.ts";
 import type { RecordsSettings } from "../settings/cloudflare.ts";
 import { caaFaults, type NamesInZone, recordsAt, upToZone, type ZoneRecord } from "./caa.ts";
-import { previewHook } from "./preview-hook.ts";
+import { previewHook } from "./hooks.ts";
 import { askedZoneId, type Fault } from "./zone.ts";
 
 // What of a zone decides whether the challenge of a certificate can be met, which else shows after half an hour.

@@ -3,7 +3,7 @@ import type { Cluster } from "../settings/cluster.ts";
 import { apiServerOf } from "./api-server.ts";
 import { CERT_MANAGER_NAMESPACE } from "./cert-manager.ts";
 import { externalSecretsUsers } from "./external-secrets-users.ts";
-import { previewHook } from "./preview-hook.ts";
+import { previewHook } from "./hooks.ts";
 import { TOKEN_SECRET } from "./token-secret.ts";
 
 export interface ContinuityArgs {

@@ -3,7 +3,7 @@ import { getDnsRecords } from "@pulumi/cloudflare/getDnsRecords.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { RecordsSettings } from "../settings/cloudflare.ts";
 import { leftOver } from "./adoption.ts";
-import { previewHook } from "./preview-hook.ts";
+import { previewHook } from "./hooks.ts";
 import { zoneIdOf } from "./zone.ts";
 
 export interface DnsRecordsArgs extends RecordsSettings {

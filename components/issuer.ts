@@ -11,7 +11,7 @@ import { type IssuerSettings, letsEncrypt } from "../settings/acme.ts";
 import type { Door } from "../settings/tenancy.ts";
 import type { Judged } from "./admission.ts";
 import { awaited } from "./awaited.ts";
-import { previewHook } from "./preview-hook.ts";
+import { previewHook } from "./hooks.ts";
 import { reflection } from "./reflector.ts";
 import { TOKEN_REF } from "./token-secret.ts";
 

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { forbiddenIstioStep } from "../settings/istio-step.ts";
-import { previewHook } from "./preview-hook.ts";
+import { previewHook } from "./hooks.ts";
 
 /**
  * Refuses to upgrade a release of Istio's past a minor version, or back. On each of its three releases, because a run that

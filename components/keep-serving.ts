@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../settings/settings.ts";
 import { apiServerOf } from "./api-server.ts";
 import { closes, isCut, saidBy } from "./doors.ts";
-import { previewHook } from "./preview-hook.ts";
+import { hookAll, previewHook } from "./hooks.ts";
 import { type DoorName, nameOf, shutOutBy } from "./tenants.ts";
 
 /** Which resource holds a door. */
@@ -21,12 +21,10 @@ const HOLDERS: Readonly<Record<string, DoorName>> = {
  */
 export function keepServing(settings: Settings): void {
   const hook = previewHook("keep-serving", (change) => refuseCut(settings, change));
-  void pulumi.runtime.registerStackTransformation(({ type, props, opts }) => {
+  hookAll({ beforeUpdate: hook }, (type, inputs) => {
     const door = HOLDERS[type];
     // One that lets in all closes nothing; so does a release that is not istiod's.
-    if (door === undefined || saidBy[door](props) === "all") return undefined;
-    const { hooks } = opts as pulumi.CustomResourceOptions;
-    return { props, opts: { ...opts, hooks: { ...hooks, beforeUpdate: [...(hooks?.beforeUpdate ?? []), hook] } } };
+    return door !== undefined && saidBy[door](inputs) !== "all";
   });
 }
 

@@ -1,6 +1,6 @@
-import { AsyncResource } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
+import { errorHook, hookAll } from "./hooks.ts";
 import { ROUTE_POLICY } from "./route-policy.ts";
 
 /** What the API server refuses for a moment only, because what judges is not there yet as it will be. */
@@ -62,7 +62,7 @@ export function secondsToRetry(hooks: readonly string[], errors: readonly string
 
 /** Has everything tried again for a minute that is refused because what judges it is late. */
 export function awaitLateAdmission(): void {
-  const late = Object.entries(latenesses).map(([name, lateness]) => {
+  for (const [name, lateness] of Object.entries(latenesses)) {
     const retry = async ({ type, name: resource, errors }: pulumi.ErrorHookArgs) => {
       const seconds = secondsToRetry([name], errors);
       if (seconds !== undefined) {
@@ -73,12 +73,6 @@ export function awaitLateAdmission(): void {
       if (lateness.refusal.test(errors[0] ?? "")) await pulumi.log.error(lateness.gaveUp(resource, type));
       return false;
     };
-    // Bound, because the engine calls hooks from outside of the program, where nothing can be logged.
-    return { types: lateness.types, hook: new pulumi.ErrorHook(name, AsyncResource.bind(retry)) };
-  });
-  void pulumi.runtime.registerStackTransformation(({ type, props, opts }) => {
-    const hooks = late.filter(({ types }) => types.test(type)).map(({ hook }) => hook);
-    if (hooks.length === 0) return undefined;
-    return { props, opts: { ...opts, hooks: { ...opts.hooks, onError: [...(opts.hooks?.onError ?? []), ...hooks] } } };
-  });
+    hookAll({ onError: errorHook(name, retry) }, (type) => lateness.types.test(type));
+  }
 }

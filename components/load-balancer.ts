@@ -6,8 +6,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ChartValues } from "../settings/charts.ts";
 import { LISTENERS, type LoadBalancerSettings, portsAtNodes } from "../settings/load-balancer.ts";
 import { annotationOf, serviceOf } from "./balanced-service.ts";
+import { previewHook } from "./hooks.ts";
 import type { Exposure } from "./ingress-gateway.ts";
-import { previewHook } from "./preview-hook.ts";
 import { ociTags, tagAnnotations, warnOfLaterTags } from "./tags.ts";
 
 export interface LoadBalancerArgs extends LoadBalancerSettings {

@@ -1,7 +1,7 @@
 import type { IExternalSecret } from "@kubernetes-models/external-secrets/external-secrets.io/v1/ExternalSecret";
 import * as pulumi from "@pulumi/pulumi";
 import { awaited } from "./awaited.ts";
-import { previewHook } from "./preview-hook.ts";
+import { previewHook } from "./hooks.ts";
 
 export interface TokenSecretArgs {
   /** cert-manager's namespace, where a ClusterIssuer finds its Secrets. */

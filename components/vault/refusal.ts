@@ -1,6 +1,6 @@
-import { AsyncResource } from "node:async_hooks";
 import * as pulumi from "@pulumi/pulumi";
 import { DEPLOY_POLICY } from "../../settings/vault.ts";
+import { errorHook, hookAll } from "../hooks.ts";
 
 /** What Vault says of what a policy does not allow, and not of a token that has ended. */
 const isForbidden = (error: string) => /\bCode: 403\b/.test(error) && !/invalid token/.test(error);
@@ -19,13 +19,7 @@ export function explainVaultRefusals(): void {
     // Another try would meet the same policy.
     return false;
   };
-  // Bound, because the engine calls hooks from outside of the program, where nothing can be logged.
-  const hook = new pulumi.ErrorHook("vault-refusal", AsyncResource.bind(explain));
-  void pulumi.runtime.registerStackTransformation(({ type, props, opts }) =>
-    type.startsWith("vault:")
-      ? { props, opts: { ...opts, hooks: { ...opts.hooks, onError: [...(opts.hooks?.onError ?? []), hook] } } }
-      : undefined,
-  );
+  hookAll({ onError: errorHook("vault-refusal", explain) }, (type) => type.startsWith("vault:"));
 }
 
 /** How the run's policy becomes the one that a stack needs. */
