@@ -10,7 +10,6 @@ import { ExternalSecrets } from "./components/external-secrets.ts";
 import { IngressGateway } from "./components/ingress-gateway.ts";
 import { Issuer } from "./components/issuer.ts";
 import { Istio } from "./components/istio.ts";
-import { keepServing } from "./components/keep-serving.ts";
 import { LoadBalancer } from "./components/load-balancer.ts";
 import { Reflector } from "./components/reflector.ts";
 import { routePolicyOf } from "./components/route-policy.ts";
@@ -31,9 +30,8 @@ import { readSettings } from "./settings/read.ts";
 // ingress gateway → OCI's load balancer. Values that only a cloud knows flow from one component to the next; every other
 // order is a dependency with its reason above it.
 
-guardRun();
 const settings = readSettings(new Date());
-keepServing(settings);
+guardRun(settings);
 const { charts, size, hosts, services, tenancy, records, certificate: asked, externalSecrets: reader } = settings;
 // Before anything is registered, so that a Vault that is sealed or out of reach stops the run while nothing is touched.
 const vault = await openVault("vault", settings.vault);

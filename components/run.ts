@@ -1,19 +1,22 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { Settings } from "../settings/settings.ts";
 import { explainTakenNames } from "./adoption.ts";
+import { keepServing } from "./keep-serving.ts";
 import { awaitLateAdmission } from "./late-admission.ts";
 import { explainVaultRefusals } from "./vault/refusal.ts";
 
 /**
  * What holds for the whole run: no secret in its debug log, a way out of every name that is taken and of what Vault
- * refuses, and patience with what judges and is late.
+ * refuses, patience with what judges and is late, and nothing of others' cut unseen.
  *
  * To be called before the first resource is registered.
  */
-export function guardRun(): void {
+export function guardRun(settings: Settings): void {
   keepSecretsOutOfDebugLog();
   explainTakenNames();
   explainVaultRefusals();
   awaitLateAdmission();
+  keepServing(settings);
 }
 
 /** Those that this stack has, in the same order. */
