@@ -25,7 +25,7 @@ export const programs = {
   // Without configuration the program stops after its imports.
   imports: `${PULUMI}await import(${url("../index.ts")}).catch(() => undefined);`,
   everything: `${PULUMI}
-await pulumi.runtime.setMocks({ newResource: (r) => ({ id: r.name, state: { status: { loadBalancer: { ingress: [] } }, metadata: { version: "1" }, ...r.inputs } }), call: () => ({ zoneId: "z", content: "", results: [{ id: "1", name: "DNS Write" }, { id: "2", name: "Zone Read" }] }) }, "oke-platform", "prod");
+await pulumi.runtime.setMocks({ newResource: (r) => ({ id: r.name, state: { status: { loadBalancer: { ingress: [] } }, metadata: { version: "1" }, ...r.inputs } }), call: () => ({ zoneId: "z", content: "", results: [{ id: "1", name: "DNS Write", status: "active" }, { id: "2", name: "Zone Read" }] }) }, "oke-platform", "prod");
 ${HOOKS}
 pulumi.runtime.setAllConfig(JSON.parse(process.env.BENCH_CONFIG));
 ${PROGRAM}
