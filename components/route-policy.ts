@@ -79,7 +79,7 @@ const FROM_ITS_OWN = [GATEWAY, `./${GATEWAY}`];
  * Whether a VirtualService of a namespace means our Gateway by this name.
  * https://github.com/istio/istio/blob/1.31.4/pilot/pkg/model/config.go (resolveGatewayName)
  */
-const isOurGateway = (gateway: string, namespace: string): boolean =>
+export const isOurGateway = (gateway: string, namespace: string): boolean =>
   gateway === OURS.full ||
   gateway === OURS.dotted ||
   gateway.startsWith(`${OURS.dotted}.`) ||

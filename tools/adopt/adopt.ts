@@ -4,13 +4,12 @@ import { recordStack } from "../../project/record.ts";
 import { projectDirectory, readStack } from "../../project/stack.ts";
 import type { StackConfig } from "../../settings/config.ts";
 import type { Env } from "../doctor/examination.ts";
-import { ociCli } from "../doctor/oci-cli.ts";
+import type { AskOci } from "../doctor/oci-cli.ts";
 import { linesOf } from "../lib/checks.ts";
-import { CLOUDFLARE_URL, cloudflareApi } from "../lib/cloudflare-api.ts";
 import { type MakeCommand, main, printer, stackOption, toolCommand, yesOption } from "../lib/command.ts";
 import { type PulumiCli, pulumiCli } from "../lib/pulumi.ts";
 import { operator } from "../lib/question.ts";
-import { repair, systemsOf } from "../repair/repair.ts";
+import { CALL_MS, repair, systemsOf } from "../repair/repair.ts";
 import { exportState } from "../repair/state.ts";
 import { clusterSettingsOf, kubeConfigOf, settingsOf } from "../stack.ts";
 import { type VisitFlags, verify, visitOf, visitOptions } from "../verify/verify.ts";
@@ -30,9 +29,6 @@ import { takeOver, undo } from "./takeover.ts";
 const SUMMARY = `Takes over the platform that ArgoCD or Helm has installed in the cluster, while it serves: finds it, writes the
 settings that reproduce it, says what it will do, asks, and does it. Cut off anywhere, it goes on when it is run again; until
 up begins, --undo gives everything back.`;
-
-/** Milliseconds for a call over HTTP, and for a command of the `oci` CLI, which takes some to start. */
-const [CALL_MS, OCI_MS] = [10_000, 60_000];
 
 /** What a plan is made with. */
 export interface Looking {
@@ -132,6 +128,7 @@ export const adoptCommand =
       const pulumi = pulumiCli(directory);
       const kubeConfig = await kubeConfigOf(await clusterSettingsOf(stack, directory));
       const cluster = adoptClusterOf(kubeConfig, CALL_MS);
+      const { cloudflare, oci } = systemsOf(async () => kubeConfig, undefined, env);
       const work = {
         ...{ stack, cluster, pulumi },
         plan: async () =>
@@ -139,8 +136,8 @@ export const adoptCommand =
             ...{ stack, cluster, pulumi, removed: remove },
             config: await readStack(stack, directory),
             record: (config) => recordStack(stack, { directory, configure: () => config }),
-            cloudflare: cloudflareOf(env),
-            reservedIpAt: askOci(env),
+            cloudflare,
+            reservedIpAt: reservedIpBy(oci),
           }),
         repair: () => repairFirst({ stack, directory, env, pulumi, kubeConfig }),
         // With the settings that the takeover has written.
@@ -158,21 +155,12 @@ export const adoptCommand =
 const asJson = ({ rows, actions }: Plan): string =>
   JSON.stringify({ rows, actions: actions.map((action) => ({ do: action.do, undone: isPreparing(action) })) }, null, 2);
 
-function cloudflareOf(env: Env) {
-  return () => {
-    const token = env.CLOUDFLARE_API_TOKEN;
-    if (!token) throw new Error("CLOUDFLARE_API_TOKEN is not set; set it to the token of the run");
-    return cloudflareApi(CLOUDFLARE_URL, token, CALL_MS);
-  };
-}
-
-function askOci(env: Env): ReservedIpAt {
-  return async (address) => {
-    const args = ["network", "public-ip", "get", "--public-ip-address", address];
-    const { id, lifetime } = await ociCli(env, OCI_MS)<"publicIp">(...args);
+const reservedIpBy =
+  (oci: AskOci): ReservedIpAt =>
+  async (address) => {
+    const { id, lifetime } = await oci<"publicIp">("network", "public-ip", "get", "--public-ip-address", address);
     return lifetime === "RESERVED" ? id : undefined;
   };
-}
 
 interface Repairing {
   readonly stack: string;

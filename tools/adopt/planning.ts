@@ -47,6 +47,7 @@ export function planOf({ found, reproduction, records, removed }: Planning): Pla
   const { own, registrations, values, before } = reproduction;
   const taken = takenOver(registrations, found);
   const applications = found.applications.filter((application) => isTouched(application, own, taken));
+  const chain = fromTheTop(applications, found.applications);
   const ours = oursAmong(own, taken);
   const mixed = applications.filter(({ objects }) => objects.some((object) => !ours.has(keyOf(object))));
   const rows: Row[] = [
@@ -60,25 +61,22 @@ export function planOf({ found, reproduction, records, removed }: Planning): Pla
     ...labelRows(registrations, found),
     ...refusedRemovals(taken, removed),
     ...applications.flatMap((it) => madeBySet(it, found.applications)),
-    ...goingRows(fromTheTop(applications, found.applications)),
+    ...goingRows(chain),
     ...unowned(registrations, own, found),
     ...marked(ours, found),
-    ...parentRows(applications, found.applications),
+    ...parentRows(chain, found.applications),
     ...mixed.map((it) => mixedRow(it, ours)),
-    ...strangers(found, applications),
+    ...strangers(found, chain),
   ];
   if (rows.some(({ kind }) => kind === "refuse")) return { rows, actions: [] };
   return {
     rows,
     actions: [
       ...(Object.keys(values).length > 0 ? [{ do: "write-settings" as const, values, before }] : []),
-      ...fromTheTop(applications, found.applications)
+      ...chain
         .filter(({ automated }) => automated !== null)
         .map((it) => ({ do: "stop-sync" as const, application: placeOfApplication(it), before: it.automated })),
-      {
-        do: "wait-for-no-operation",
-        applications: fromTheTop(applications, found.applications).map(placeOfApplication),
-      },
+      { do: "wait-for-no-operation", applications: chain.map(placeOfApplication) },
       ...own.flatMap((it) => marks(it, found)),
       ...mixed.flatMap((it) => guards(it, ours, found)),
       ...own.flatMap((it) => it.records.map((record) => ({ do: "set-aside-record" as const, record }))),
@@ -193,9 +191,9 @@ const marked = (ours: ReadonlySet<string>, { applications, objects }: Found): Ro
   });
 
 /** What somebody must do about what makes the Applications, so that they are not made again. */
-function parentRows(applications: readonly ApplicationFound[], all: readonly ApplicationFound[]): Row[] {
+function parentRows(chain: readonly ApplicationFound[], all: readonly ApplicationFound[]): Row[] {
   const children = new Map<ApplicationFound, string[]>();
-  for (const { name, parent } of fromTheTop(applications, all)) {
+  for (const { name, parent } of chain) {
     const found = parent && applicationAt(parent, all);
     if (found !== undefined) children.set(found, [...(children.get(found) ?? []), name]);
   }
@@ -221,9 +219,9 @@ function mixedRow({ namespace, name, objects }: ApplicationFound, ours: Readonly
 }
 
 /** Applications that are not touched at all. */
-const strangers = ({ applications }: Found, touched: readonly ApplicationFound[]): Row[] =>
+const strangers = ({ applications }: Found, chain: readonly ApplicationFound[]): Row[] =>
   applications
-    .filter((it) => !fromTheTop(touched, applications).includes(it))
+    .filter((it) => !chain.includes(it))
     .map(({ namespace, name }) => row("stays", `Application ${namespace}/${name}`, "has nothing of the platform's"));
 
 /** By what Helm knows that an object is a release's: https://github.com/helm/helm/blob/v3.20.0/pkg/action/validate.go */

@@ -1,4 +1,5 @@
 import { ISTIO_NAMESPACE } from "../../components/istio.ts";
+import { isOurGateway } from "../../components/route-policy.ts";
 import { virtualServiceName } from "../../components/routes.ts";
 import { GATEWAY } from "../../components/tls-gateway.ts";
 import type { Json } from "./actions.ts";
@@ -33,12 +34,8 @@ interface Http {
   readonly [field: string]: unknown;
 }
 
-/** How a VirtualService names the Gateway: https://github.com/istio/istio/blob/1.31.4/pilot/pkg/model/config.go */
-function isOurs({ metadata = {}, spec = {} }: VirtualService): boolean {
-  const names = [`${ISTIO_NAMESPACE}/${GATEWAY}`, `${GATEWAY}.${ISTIO_NAMESPACE}.svc.cluster.local`];
-  if (metadata.namespace === ISTIO_NAMESPACE) names.push(GATEWAY, `./${GATEWAY}`);
-  return spec.gateways?.some((gateway) => names.includes(gateway)) === true;
-}
+const isOurs = ({ metadata: { namespace = "" } = {}, spec = {} }: VirtualService): boolean =>
+  spec.gateways?.some((gateway) => isOurGateway(gateway, namespace)) === true;
 
 /** Refuses hosts and ports that only the live Gateway serves: its list of servers becomes the program's. */
 function lostAt(gateway: Gateway | undefined, baseDomain: string): Row[] {

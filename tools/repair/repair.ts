@@ -62,8 +62,10 @@ export async function repair(options: RepairOptions): Promise<boolean> {
   return isWhole;
 }
 
-/** Milliseconds for a call over HTTP, and for a command of the `oci` CLI, which takes some to start. */
-const [CALL_MS, OCI_MS] = [10_000, 60_000];
+/** Milliseconds for a call over HTTP. */
+export const CALL_MS = 10_000;
+/** Milliseconds for a command of the `oci` CLI, which takes some to start. */
+const OCI_MS = 60_000;
 
 /** The real systems, with the credentials of the environment. */
 export function systemsOf(kubeConfig: () => Promise<KubeConfig>, vault: VaultSettings | undefined, env: Env): Systems {
