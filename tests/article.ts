@@ -15,7 +15,7 @@ import { find, withOurs } from "../tools/adopt/find.ts";
 import type { Plan } from "../tools/adopt/plan.ts";
 import { planOf } from "../tools/adopt/planning.ts";
 import { type Reproduction, reproduce } from "../tools/adopt/settings.ts";
-import { articleCluster } from "./tools/adopt/article.ts";
+import { articleCluster, type Tracked } from "./tools/adopt/article.ts";
 import { memoryCluster } from "./tools/adopt/memory-cluster.ts";
 
 // The article's cluster in the world: its charts and objects up, as ArgoCD has made them, and what is others' beside them.
@@ -109,14 +109,6 @@ interface ArgoApplication extends LiveObject {
     readonly syncPolicy?: { readonly automated?: object };
   };
   readonly status: { readonly resources: readonly Tracked[] };
-}
-
-interface Tracked {
-  readonly group?: string;
-  readonly version?: string;
-  readonly kind: string;
-  readonly namespace?: string;
-  readonly name: string;
 }
 
 const isApplication = (object: LiveObject): object is ArgoApplication => object.kind === "Application";

@@ -7,6 +7,7 @@ import type { AdoptCluster } from "../../tools/adopt/cluster.ts";
 import { installedByHelm } from "../../tools/adopt/installations.ts";
 import { closeJournal, journalBegun, openJournal, readJournal } from "../../tools/adopt/journal.ts";
 import { adoptClusterOf } from "../../tools/adopt/live.ts";
+import { applicationDefinition } from "../e2e/argocd.ts";
 import { type ApiServer, startApiServer } from "./api-server.ts";
 import { type Definition, install } from "./definitions.ts";
 
@@ -28,29 +29,6 @@ const place = { namespace: "argocd", name: "istiod" };
 const application = { ...APPLICATION, ...place };
 const automated = { prune: true, selfHeal: true };
 
-/** ArgoCD's definition, as far as a takeover has to do with it: its fields are kept, and its status is no subresource. */
-const applications: Definition = {
-  apiVersion: "apiextensions.k8s.io/v1",
-  kind: "CustomResourceDefinition",
-  metadata: {
-    name: "applications.argoproj.io",
-    annotations: { "api-approved.kubernetes.io": "unapproved" },
-  },
-  spec: {
-    group: "argoproj.io",
-    names: { kind: "Application", listKind: "ApplicationList", plural: "applications", singular: "application" },
-    scope: "Namespaced",
-    versions: [
-      {
-        name: "v1alpha1",
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
-      },
-    ],
-  },
-};
-
 const hands = () => ({
   stack: "live",
   cluster,
@@ -67,7 +45,7 @@ it("there are no Applications where there is no ArgoCD", async () => {
 });
 
 it("an Application syncs no more by itself, and does again", async () => {
-  await install(server, [applications]);
+  await install(server, [applicationDefinition() as Definition]);
   // What is marked for deletion with ArgoCD's finalizer waits for ArgoCD, which is not here.
   await server.apply({
     ...APPLICATION,

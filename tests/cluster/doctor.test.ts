@@ -10,6 +10,7 @@ import { named, registrationsOf } from "../harness.ts";
 import { AMPLE } from "../tools/doctor/examination.ts";
 import { type ApiServer, type Manifest, startApiServer } from "./api-server.ts";
 import { type Definition, definitionsOf, install } from "./definitions.ts";
+import { helmRecord } from "./helm-records.ts";
 
 // What the doctor makes of a cluster that a real API server tells of. Each test adds to what the one before has left.
 
@@ -53,18 +54,8 @@ const service = (at: string, name: string, ...ports: number[]): Manifest => ({
   spec: { ports: ports.map((port) => ({ name: `port-${port}`, port })) },
 });
 
-/** The Secret in which Helm keeps a revision of a release. */
-const record = (at: string, name: string, revision: number, status: string): Manifest => ({
-  apiVersion: "v1",
-  kind: "Secret",
-  type: "helm.sh/release.v1",
-  metadata: {
-    name: `sh.helm.release.v1.${name}.v${revision}`,
-    namespace: at,
-    labels: { name, owner: "helm", status, version: String(revision) },
-  },
-  data: { release: Buffer.from("the whole chart").toString("base64") },
-});
+const record = (namespace: string, name: string, revision: number, status: string): Manifest =>
+  helmRecord({ namespace, name, revision, status }, "the whole chart");
 
 /** A manager's name as the Helm of Pulumi's provider has it. */
 const byPulumi = { manager: "pulumi-kubernetes" };

@@ -11,6 +11,7 @@ import { settingsOf } from "../../tools/stack.ts";
 import { named, registrationsOf } from "../harness.ts";
 import { type ApiServer, type Manifest, startApiServer } from "./api-server.ts";
 import { definitionsOf, install } from "./definitions.ts";
+import { helmRecord } from "./helm-records.ts";
 
 // What a repair makes of a cluster that a real API server tells of, and what it does there. Each test adds to what the
 // one before has left.
@@ -46,21 +47,8 @@ const contents = (name: string, revision: number, status: string) => ({
   manifest: "kind: Service",
 });
 
-/** The Secret in which Helm keeps a revision of a release. */
-const record = (at: string, name: string, revision: number, status: string, modifiedAt?: number): Manifest => ({
-  apiVersion: "v1",
-  kind: "Secret",
-  type: "helm.sh/release.v1",
-  metadata: {
-    name: `sh.helm.release.v1.${name}.v${revision}`,
-    namespace: at,
-    labels: {
-      ...{ name, owner: "helm", status, version: String(revision) },
-      ...(modifiedAt !== undefined && { modifiedAt: String(modifiedAt) }),
-    },
-  },
-  data: { release: Buffer.from(stored(contents(name, revision, status))).toString("base64") },
-});
+const record = (namespace: string, name: string, revision: number, status: string, modifiedAt?: number): Manifest =>
+  helmRecord({ namespace, name, revision, status }, stored(contents(name, revision, status)), modifiedAt);
 
 const recordsOf = async (key: string): Promise<HelmRecord[]> => (await cluster.records()).get(key) ?? [];
 const newest = async (key: string): Promise<HelmRecord> => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { issuerName } from "../../components/issuer.ts";
 import { kubeConfigOf } from "../../tools/stack.ts";
 import { checksText } from "../../tools/verify/check.ts";
@@ -34,6 +34,7 @@ import {
   withService,
   withTenancy,
 } from "./stack.ts";
+import { goOnStepByStep } from "./steps.ts";
 import { describeTakeover, reasonWithoutHelm } from "./takeover.ts";
 
 // The program on a real cluster, with the official providers and the real charts. Simulated are what is outside of the
@@ -58,7 +59,6 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", () => {
   let values: Values;
   /** Of the one certificate. */
   let serial: string;
-  let hasFailed = false;
   let isRemoved = false;
 
   beforeAll(async () => {
@@ -72,12 +72,7 @@ describe.skipIf(reason !== undefined)("the program on a real cluster", () => {
     stack = await openStack(directory, values, standIns);
   });
 
-  beforeEach((context) => {
-    if (hasFailed) context.skip("an earlier step failed");
-    context.onTestFailed(() => {
-      hasFailed = true;
-    });
-  });
+  goOnStepByStep();
 
   afterAll(async () => {
     await standIns?.close();

@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { CoreV1Api, type KubeConfig, KubernetesObjectApi } from "@kubernetes/client-node";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { recordStack } from "../../project/record.ts";
 import { look, planText } from "../../tools/adopt/adopt.ts";
 import { adoptClusterOf } from "../../tools/adopt/live.ts";
@@ -14,12 +14,14 @@ import { takeOver } from "../../tools/adopt/takeover.ts";
 import { kubeConfigOf, settingsOf } from "../../tools/stack.ts";
 import { checksText } from "../../tools/verify/check.ts";
 import { verify } from "../../tools/verify/verify.ts";
+import { cliWithUp } from "../engine/takeover.ts";
 import { ARGOCD, applicationDefinition } from "./argocd.ts";
 import { applyAsArgo, isIssued, podsOf, until } from "./article.ts";
 import { issuances, nodePortsOf, refuseUsedCluster, removeAll, type StandIns, startStandIns } from "./cluster.ts";
 import { type Connections, connect, countText, steadily } from "./connections.ts";
 import { testClusterOf } from "./requirements.ts";
 import { configOf, openStack, type Values, valuesOf, wishesOf, withVaultSetUp } from "./stack.ts";
+import { goOnStepByStep } from "./steps.ts";
 import { setUpVault } from "./vault.ts";
 
 // The takeover of the article's platform on a real cluster: charts rendered and applied as ArgoCD does, Applications beside
@@ -51,7 +53,6 @@ export function describeTakeover(reason: string | undefined): void {
     let visitors: Connections | undefined;
     let podsBefore: ReadonlyMap<string, string>;
     let issuedBefore: Record<string, number>;
-    let hasFailed = false;
 
     beforeAll(async () => {
       const cluster = testClusterOf(process.env);
@@ -63,12 +64,7 @@ export function describeTakeover(reason: string | undefined): void {
       values = withVaultSetUp(await valuesOf({ ...standIns, cluster }, wishesOf(process.env)));
       stack = await openStack(directory, values, standIns);
     });
-    beforeEach((context) => {
-      if (hasFailed) context.skip("an earlier step failed");
-      context.onTestFailed(() => {
-        hasFailed = true;
-      });
-    });
+    goOnStepByStep();
     afterAll(async () => {
       await visitors?.end();
       await standIns?.close();
@@ -132,25 +128,9 @@ interface Parts {
 
 /** `npm run adopt`, with the program in this process. */
 function takeover({ kubeConfig, standIns, directory, stack, values }: Parts): Parameters<typeof takeOver>[0] {
-  const { workDir, envVars } = stack.workspace;
+  const { workDir } = stack.workspace;
   const cluster = adoptClusterOf(kubeConfig, CALL_MS);
-  const options = { cwd: workDir, env: { ...process.env, ...envVars } };
-  const pulumi: Parameters<typeof takeOver>[0]["pulumi"] = {
-    read: (args) =>
-      promisify(execFile)(join(directory, "engine", "bin", "pulumi"), args, options).then(
-        (printed) => ({ code: 0, ...printed }),
-        ({ code, stdout = "", stderr = "" }) => ({ code, stdout, stderr }),
-      ),
-    async show(_args, env = {}) {
-      Object.assign(process.env, env);
-      try {
-        await stack.up({ onOutput });
-        return 0;
-      } finally {
-        for (const name of Object.keys(env)) delete process.env[name];
-      }
-    },
-  };
+  const pulumi = cliWithUp(directory, { stack }, () => stack.up({ onOutput }));
   return {
     ...{ stack: "e2e", cluster, pulumi },
     plan: () =>

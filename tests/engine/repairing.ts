@@ -81,8 +81,11 @@ export async function repaired(
   return { findings, said, isWhole };
 }
 
-/** The engine of a sandbox, as a command on PATH. */
-function cliOf(directory: string, { workDir, envVars }: Sandbox["stack"]["workspace"]): PulumiCli {
+/** The engine of a sandbox, as a command on PATH; it shows nothing, as no repair does. */
+export function cliOf(
+  directory: string,
+  { workDir, envVars }: Pick<Sandbox["stack"]["workspace"], "workDir" | "envVars">,
+): PulumiCli {
   const options = { cwd: workDir, env: { ...process.env, ...envVars } };
   return {
     read: (args) =>

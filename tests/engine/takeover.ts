@@ -1,6 +1,3 @@
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { keyOf, type Spec } from "../../sandbox/world/state.ts";
 import type { World } from "../../sandbox/world/world.ts";
@@ -8,6 +5,7 @@ import type { MergePatch } from "../../tools/adopt/cluster.ts";
 import type { PulumiCli } from "../../tools/lib/pulumi.ts";
 import type { ObjectName } from "../../tools/repair/kubernetes.ts";
 import type { MemoryCluster } from "../tools/adopt/memory-cluster.ts";
+import { cliOf } from "./repairing.ts";
 
 // The article's cluster as `adopt` sees and changes it, with a sandbox's world behind it.
 
@@ -57,23 +55,19 @@ function patchIn(world: World, name: ObjectName, patch: MergePatch): void {
 }
 
 /** The CLI of a sandbox; its `up` is the program in this process, with the variables that it is given. */
-export function cliWithUp(directory: string, { stack }: Sandbox, up: () => Promise<unknown>): PulumiCli {
-  const { workDir, envVars } = stack.workspace;
-  const options = { cwd: workDir, env: { ...process.env, ...envVars } };
-  return {
-    read: (args) =>
-      promisify(execFile)(join(directory, "engine", "bin", "pulumi"), args, options).then(
-        (printed) => ({ code: 0, ...printed }),
-        ({ code, stdout = "", stderr = "" }) => ({ code, stdout, stderr }),
-      ),
-    async show(_args, env = {}) {
-      Object.assign(process.env, env);
-      try {
-        await up();
-        return 0;
-      } finally {
-        for (const name of Object.keys(env)) delete process.env[name];
-      }
-    },
-  };
-}
+export const cliWithUp = (
+  directory: string,
+  { stack }: Pick<Sandbox, "stack">,
+  up: () => Promise<unknown>,
+): PulumiCli => ({
+  ...cliOf(directory, stack.workspace),
+  async show(_args, env = {}) {
+    Object.assign(process.env, env);
+    try {
+      await up();
+      return 0;
+    } finally {
+      for (const name of Object.keys(env)) delete process.env[name];
+    }
+  },
+});

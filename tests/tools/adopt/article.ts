@@ -8,7 +8,8 @@ const tracking = (application: string, kind: string, group: string, place: strin
   "argocd.argoproj.io/tracking-id": `${application}:${group}/${kind}:${place}`,
 });
 
-interface Tracked {
+/** What an Application made. */
+export interface Tracked {
   readonly group?: string;
   readonly version?: string;
   readonly kind: string;
